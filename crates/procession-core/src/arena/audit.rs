@@ -1,0 +1,66 @@
+//! The audit: walks everything in the arena and says what is there, what belongs to nobody and what cannot be.
+
+use crate::{
+    arena::{Arena, BlockState, Kind},
+    members::Owner,
+};
+use std::collections::BTreeMap;
+
+/// What a walk over the whole arena found.
+///
+/// Exact when nobody else works at that moment; otherwise a block on its way may be counted wrongly.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Audit {
+    /// Objects, by the name of their kind.
+    pub objects: BTreeMap<String, usize>,
+    /// Raw blocks that belong to living processes.
+    pub blocks: usize,
+    /// Raw blocks that belong to nobody alive and that no object refers to: what the next sweep will free.
+    pub leaked: usize,
+    /// Blocks whose state cannot be.
+    pub impossible: usize,
+    /// Slots of the process table in use.
+    pub members: usize,
+    /// Bytes of chunks in use.
+    pub used_bytes: usize,
+    /// Bytes of chunks that have memory, whether in use or kept for the next allocation.
+    pub committed_bytes: usize,
+}
+
+impl Arena {
+    /// See [`Audit`]. `referenced` says which raw blocks are reachable from an object.
+    pub(crate) fn audit(&self, referenced: impl Fn(u64) -> bool) -> Audit {
+        let (used, committed) = self.count_chunks();
+        let mut audit = Audit {
+            members: self.members().occupied(),
+            used_bytes: used * super::layout::CHUNK,
+            committed_bytes: committed * super::layout::CHUNK,
+            ..Audit::default()
+        };
+        self.for_each_block(|block, state| match state {
+            BlockState::Free => audit.leaked += 1,
+            BlockState::Raw(owner) if self.members().is_alive(owner) => audit.blocks += 1,
+            BlockState::Raw(_) if referenced(block.offset()) => audit.blocks += 1,
+            BlockState::Raw(_) => audit.leaked += 1,
+            BlockState::Object { kind, .. } => match Kind::from_bits(kind) {
+                Some(kind) => *audit.objects.entry(format!("{kind:?}")).or_default() += 1,
+                None => audit.impossible += 1,
+            },
+        });
+        audit
+    }
+
+    /// All raw blocks whose owner is not a living member.
+    pub(crate) fn ownerless_blocks(&self) -> Vec<(u64, Owner)> {
+        let mut found = Vec::new();
+        self.for_each_block(|block, state| {
+            if let BlockState::Raw(owner) = state
+                && !self.members().is_alive(owner)
+            {
+                found.push((block.offset(), owner));
+            }
+        });
+        found
+    }
+}

@@ -1,0 +1,187 @@
+//! Blocks: pieces of shared memory with a state word that names who may free them.
+
+use crate::{
+    arena::{
+        Arena,
+        chunks::Use,
+        layout::{CHUNK, CLASSES},
+        spans::blocks_in,
+    },
+    atomic::{
+        AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
+    error::{Error, Result},
+    members::Owner,
+};
+
+/// Who a block belongs to.
+///
+/// | bits 56..64 | bits 0..56 | meaning |
+/// |---|---|---|
+/// | 0 | 0 | free |
+/// | 1 | an owner | raw memory; this process frees it, or the sweep after its death |
+/// | a kind | a generation | an object, freed when the last process that has it lets go |
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BlockState {
+    Free,
+    Raw(Owner),
+    /// The kind is kept as bits: a scribbled one is found when it's looked up.
+    Object {
+        kind: u8,
+        generation: u64,
+    },
+}
+
+const RAW: u64 = 1;
+
+impl BlockState {
+    pub(crate) const GENERATION_MASK: u64 = (1 << 56) - 1;
+
+    pub(crate) fn to_bits(self) -> u64 {
+        match self {
+            BlockState::Free => 0,
+            BlockState::Raw(owner) => RAW << 56 | owner.to_bits(),
+            BlockState::Object { kind, generation } => {
+                (kind as u64) << 56 | generation & BlockState::GENERATION_MASK
+            }
+        }
+    }
+
+    fn from_bits(bits: u64) -> BlockState {
+        let (kind, rest) = ((bits >> 56) as u8, bits & BlockState::GENERATION_MASK);
+        match (kind, Owner::from_bits(rest)) {
+            (0, _) if rest == 0 => BlockState::Free,
+            (1, Some(owner)) => BlockState::Raw(owner),
+            _ => BlockState::Object { kind, generation: rest },
+        }
+    }
+}
+
+/// A block that exists: its place and size were derived from the chunk table, not from what is written in it.
+#[derive(Clone, Copy)]
+pub(crate) struct Block<'a> {
+    pub(super) arena: &'a Arena,
+    pub(super) offset: u64,
+    pub(super) size: usize,
+    pub(super) state: &'a AtomicU64,
+}
+
+impl std::fmt::Debug for Block<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "block of {} at {:#x}: {:?}", self.size, self.offset, self.state())
+    }
+}
+
+impl<'a> Block<'a> {
+    pub(crate) fn offset(self) -> u64 {
+        self.offset
+    }
+
+    pub(crate) fn size(self) -> usize {
+        self.size
+    }
+
+    pub(crate) fn state(self) -> BlockState {
+        BlockState::from_bits(self.state.load(Acquire))
+    }
+
+    pub(super) fn set_state(self, state: BlockState) {
+        self.state.store(state.to_bits(), Release);
+    }
+
+    pub(crate) fn change_state(self, from: BlockState, to: BlockState) -> bool {
+        self.state.compare_exchange(from.to_bits(), to.to_bits(), AcqRel, Relaxed).is_ok()
+    }
+
+    /// A pointer to `len` bytes at `at`, for the ring and for copying.
+    pub(crate) fn pointer(self, at: usize, len: usize) -> Result<std::ptr::NonNull<u8>> {
+        if at.checked_add(len).is_none_or(|end| end > self.size) {
+            return Err(Error::corrupted("a length reaches over the end of its block"));
+        }
+        Ok(self.arena.pointer(self.offset as usize + at, len))
+    }
+
+    /// Copies bytes into the block.
+    pub(crate) fn write(self, at: usize, bytes: &[u8]) -> Result<()> {
+        let target = self.pointer(at, bytes.len())?;
+        // SAFETY: bounds: checked by `pointer`. Aliasing: the caller's block, not published yet, so no correct process
+        // reads it; `bytes` is private memory. Lifetime: the mapping is never unmapped.
+        unsafe { target.as_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        Ok(())
+    }
+
+    /// Copies bytes out of the block: whoever writes it later cannot change what the caller looks at.
+    pub(crate) fn read(self, at: usize, len: usize) -> Result<Vec<u8>> {
+        let source = self.pointer(at, len)?;
+        let mut bytes = Vec::with_capacity(len);
+        // SAFETY: bounds: checked by `pointer`, and the vector has room for `len`. Aliasing: published blocks are not
+        // written any more by a correct process; a copy of wrong bytes is still only bytes. Lifetime: as for `write`.
+        unsafe {
+            source.as_ptr().copy_to_nonoverlapping(bytes.as_mut_ptr(), len);
+            bytes.set_len(len);
+        }
+        Ok(bytes)
+    }
+}
+
+impl Arena {
+    /// The block that begins at `offset`, whether or not it's free.
+    ///
+    /// # Errors
+    ///
+    /// Corrupted when no block can begin there.
+    pub(crate) fn block(&self, offset: u64) -> Result<Block<'_>> {
+        let wrong = || Error::corrupted(format_args!("no block begins at {offset:#x}"));
+        let data = (offset as usize).checked_sub(self.geometry.chunk(0)).ok_or_else(wrong)?;
+        let (chunk, within) = (data / CHUNK, data % CHUNK);
+        if chunk >= self.high_water() {
+            return Err(wrong());
+        }
+        match self.chunk_use(chunk)? {
+            Use::Span(class)
+                if within % CLASSES[class] == 0 && within / CLASSES[class] < blocks_in(class) =>
+            {
+                Ok(self.small_block(chunk, class, within / CLASSES[class]))
+            }
+            Use::Large(count) if within == 0 => Ok(self.large_block(chunk, count)),
+            _ => Err(wrong()),
+        }
+    }
+
+    /// Takes a block of at least `len` bytes for this process.
+    pub(crate) fn alloc(&self, len: usize) -> Result<Block<'_>> {
+        self.alloc_for(len, self.me())
+    }
+
+    /// Takes over a block that another process allocated for this one to free; false if somebody else was faster.
+    pub(crate) fn take_over(&self, block: Block<'_>, from: Owner) -> bool {
+        block.change_state(BlockState::Raw(from), BlockState::Raw(self.me()))
+    }
+
+    /// Calls `f` with every small block that isn't free, and with every large one.
+    pub(crate) fn for_each_block<'a>(&'a self, mut f: impl FnMut(Block<'a>, BlockState)) {
+        let mut chunk = 0;
+        while chunk < self.high_water() {
+            let mut step = 1;
+            match self.chunk_use(chunk) {
+                Ok(Use::Span(class)) => {
+                    for index in 0..blocks_in(class) {
+                        let block = self.small_block(chunk, class, index);
+                        match block.state() {
+                            BlockState::Free => {}
+                            state => f(block, state),
+                        }
+                    }
+                }
+                Ok(Use::Large(count)) => {
+                    let block = self.large_block(chunk, count);
+                    step = count;
+                    f(block, block.state());
+                }
+                Ok(Use::Free | Use::Empty) | Err(_) => {}
+            }
+            chunk += step;
+        }
+    }
+}

@@ -1,0 +1,204 @@
+//! The arena: shared memory in chunks and blocks, each of whose steps may be the last of the process that takes it.
+//!
+//! `README.md` has the layout, the protocol and its kill table.
+
+mod audit;
+mod block;
+mod chunks;
+mod layout;
+mod object;
+mod spans;
+
+pub use audit::Audit;
+pub(crate) use block::{Block, BlockState};
+pub use object::Handle;
+pub(crate) use object::{Kind, Object, Shared};
+
+use crate::{
+    atomic::Ordering::{Acquire, Relaxed, Release, SeqCst},
+    error::{Error, ErrorKind, Result},
+    members::{Owner, Table},
+    sys::{barrier, image::Image, mapping::Mapping},
+};
+use layout::{CHUNK, Geometry, Header, LAYOUT_VERSION, MAGIC};
+use rustix::{
+    fd::{BorrowedFd, OwnedFd},
+    io::Errno,
+};
+use std::{ptr::NonNull, sync::OnceLock};
+
+/// How much the arena may hold if nothing says otherwise; only what is used is ever allocated.
+const DEFAULT_LIMIT: usize = 64 << 30;
+
+/// Below this nothing useful fits.
+const MINIMUM_LIMIT: usize = 4 << 20;
+
+/// A family's shared memory, as mapped by this process.
+#[derive(Debug)]
+pub(crate) struct Arena {
+    mapping: Mapping,
+    geometry: Geometry,
+    me: OnceLock<Owner>,
+}
+
+impl Arena {
+    /// Creates the shared memory of a new family, of `limit` bytes, or as near to that as the process's limits allow.
+    pub(crate) fn create(limit: Option<usize>) -> Result<Arena> {
+        let mut chunks = limit.unwrap_or(DEFAULT_LIMIT).max(MINIMUM_LIMIT).div_ceil(CHUNK);
+        let (mapping, geometry) = loop {
+            let geometry = Geometry::new(chunks);
+            match Mapping::create(geometry.total()) {
+                Ok(mapping) => break (mapping, geometry),
+                // RLIMIT_AS and RLIMIT_FSIZE count the reservation.
+                Err(Errno::NOMEM | Errno::FBIG) if chunks * CHUNK > MINIMUM_LIMIT => {
+                    chunks = (chunks / 4).max(MINIMUM_LIMIT / CHUNK);
+                }
+                Err(e @ (Errno::NOSYS | Errno::PERM)) => {
+                    return Err(Error::new(
+                        ErrorKind::Unsupported,
+                        format!("this system allows no anonymous shared memory (memfd_create): {e}"),
+                    ));
+                }
+                Err(Errno::NOMEM | Errno::FBIG) => {
+                    return Err(Error::new(
+                        ErrorKind::OutOfMemory,
+                        "the process's limits (RLIMIT_AS, RLIMIT_FSIZE) leave no room for the smallest arena",
+                    ));
+                }
+                Err(e) => return Err(Error::system("could not create shared memory", e)),
+            }
+        };
+        mapping.commit(0, geometry.fixed())?;
+        let arena = Arena { mapping, geometry, me: OnceLock::new() };
+        let header = arena.header();
+        header.layout.store(LAYOUT_VERSION, Relaxed);
+        header.build.store(Image::current().build, Relaxed);
+        header.chunks.store(chunks as u64, Relaxed);
+        header.expedited.store(barrier::register() as u64, Relaxed);
+        header.magic.store(MAGIC, Release);
+        arena.adopt_barrier();
+        Ok(arena)
+    }
+
+    /// Maps the shared memory that a member of the family handed to this process.
+    pub(crate) fn attach(file: OwnedFd) -> Result<Arena> {
+        let mapping = Mapping::attach(file)?;
+        if mapping.len() < Geometry::new(1).total() {
+            return Err(Error::corrupted("the arena is too small to be one"));
+        }
+        let chunks = {
+            // SAFETY: bounds: the mapping is longer than a header. Aliasing: a header is made of atomics. Lifetime: the
+            // reference ends with this block, the mapping never.
+            let header = unsafe { mapping.base().cast::<Header>().as_ref() };
+            if header.magic.load(Acquire) != MAGIC {
+                return Err(Error::corrupted("the arena does not begin as one"));
+            }
+            let same = header.layout.load(Relaxed) == LAYOUT_VERSION
+                && header.build.load(Relaxed) == Image::current().build;
+            if !same {
+                return Err(Error::new(
+                    ErrorKind::ForeignBuild,
+                    "the family runs another build of this program; restart it as a whole",
+                ));
+            }
+            header.chunks.load(Relaxed) as usize
+        };
+        if chunks > mapping.len() / CHUNK || Geometry::new(chunks).total() != mapping.len() {
+            return Err(Error::corrupted("the arena's size does not agree with its header"));
+        }
+        let arena = Arena { mapping, geometry: Geometry::new(chunks), me: OnceLock::new() };
+        if arena.header().expedited.load(Relaxed) != 0 && !barrier::register() {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "this process may not use membarrier although the root of its family may; install the filter in the root",
+            ));
+        }
+        arena.adopt_barrier();
+        Ok(arena)
+    }
+
+    fn adopt_barrier(&self) {
+        if self.header().expedited.load(Relaxed) != 0 {
+            barrier::use_expedited();
+        }
+    }
+
+    /// Says once who this process is.
+    pub(crate) fn set_me(&self, me: Owner) {
+        self.me.set(me).expect("a process joins one family once");
+    }
+
+    /// Who this process is.
+    pub(crate) fn me(&self) -> Owner {
+        *self.me.get().expect("set when the family is joined")
+    }
+
+    pub(crate) fn file(&self) -> BorrowedFd<'_> {
+        self.mapping.file()
+    }
+
+    /// A number that this family never used before.
+    pub(crate) fn new_generation(&self) -> u64 {
+        self.header().next_generation.fetch_add(1, Relaxed) + 1
+    }
+
+    /// A generation for a slot: never 0.
+    pub(crate) fn new_member_generation(&self) -> u32 {
+        loop {
+            if let generation @ 1.. = self.new_generation() as u32 {
+                return generation;
+            }
+        }
+    }
+
+    pub(crate) fn members(&self) -> Table<'_> {
+        let slots = self.shared(self.geometry.slots());
+        Table::new(slots, self.file(), self.me.get().map(|me| me.slot()))
+    }
+
+    /// How many deaths were marked; changes whenever there is something to look at.
+    pub(crate) fn deaths(&self) -> u64 {
+        self.header().deaths.load(Acquire)
+    }
+
+    pub(crate) fn count_death(&self) {
+        self.header().deaths.fetch_add(1, SeqCst);
+    }
+
+    fn header(&self) -> &Header {
+        self.shared(0)
+    }
+
+    /// The start of the mapping plus `offset`, which must lie inside it.
+    fn pointer(&self, offset: usize, len: usize) -> NonNull<u8> {
+        assert!(
+            offset.checked_add(len).is_some_and(|end| end <= self.mapping.len()),
+            "an access outside the arena"
+        );
+        // SAFETY: bounds: checked in the line above. Aliasing: a pointer claims nothing. Lifetime: the mapping is never
+        // unmapped.
+        unsafe { self.mapping.base().add(offset) }
+    }
+
+    /// A record of atomics at a fixed place, or in a block whose size was checked.
+    fn shared<T: Shared>(&self, offset: usize) -> &T {
+        let pointer = self.pointer(offset, size_of::<T>()).cast::<T>();
+        assert!(pointer.is_aligned(), "a misaligned record in the arena");
+        // SAFETY: bounds and alignment: checked above. Aliasing: `Shared` types are made of atomics and valid for any
+        // bits, so other processes may write at any time. Lifetime: the mapping outlives the process's use of it.
+        unsafe { pointer.as_ref() }
+    }
+}
+
+impl Arena {
+    /// Tells the arena's own locks that a member has died.
+    pub(crate) fn mark_locks(&self, dead: Owner) {
+        self.header().chunk_lock.mark(dead.tag());
+        self.header().recovery_lock.mark(dead.tag());
+    }
+
+    /// Runs `f` as the only one who sweeps.
+    pub(crate) fn recovering<R>(&self, f: impl FnOnce() -> R) -> R {
+        self.locked(&self.header().recovery_lock, f)
+    }
+}

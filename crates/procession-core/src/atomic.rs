@@ -1,0 +1,14 @@
+//! The one import path for atomics: the standard library's, or the model checker's under `--cfg loom`.
+//!
+//! Everything that lives in shared memory is made of these types, so that each protocol can be checked as it is
+//! written. Process-private flags and counters use the standard types directly.
+
+#[cfg(loom)]
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+#[cfg(not(loom))]
+#[expect(clippy::disallowed_types, reason = "this is the shim that the rule points to")]
+mod imports {
+    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+}
+#[cfg(not(loom))]
+pub(crate) use imports::{AtomicU32, AtomicU64, Ordering};

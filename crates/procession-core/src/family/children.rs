@@ -1,0 +1,131 @@
+//! The root's private table of the processes that it started.
+
+use crate::{
+    arena::Arena,
+    members::{Owner, State},
+    recovery,
+    start::{Exit, ExitStatus},
+    sys::{
+        clock::Deadline,
+        pidfd::{Ended, Pidfd},
+    },
+};
+use rustix::{event::epoll, fd::OwnedFd, process::Signal};
+use std::{
+    collections::HashMap,
+    io,
+    sync::{Arc, Mutex, MutexGuard},
+};
+
+/// One process that the root started. In private memory, so that nothing scribbled can have a stranger killed.
+#[derive(Debug)]
+pub(crate) struct Child {
+    pub(crate) owner: Owner,
+    pub(crate) pid: u32,
+    pub(crate) daemon: bool,
+    pidfd: Pidfd,
+    /// When it must have reached `init()`.
+    pub(super) due: Deadline,
+    end: Mutex<End>,
+}
+
+#[derive(Debug, Default)]
+struct End {
+    exit: Option<Exit>,
+    overdue: bool,
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(|e| e.into_inner())
+}
+
+impl Child {
+    pub(crate) fn new(owner: Owner, pid: u32, pidfd: Pidfd, daemon: bool, due: Deadline) -> Child {
+        Child { owner, pid, daemon, pidfd, due, end: Mutex::default() }
+    }
+
+    /// Waits for its end; `None` when the deadline came first. Any number of threads may wait.
+    pub(crate) fn wait(&self, arena: &Arena, deadline: Deadline) -> Option<Exit> {
+        // No hop over the monitor: whoever waits sees the end itself.
+        if !self.pidfd.wait_ended(deadline) {
+            return None;
+        }
+        self.settle(arena)
+    }
+
+    /// If it has ended, takes its status and marks it dead; the first to come here does it, all get the same answer.
+    pub(crate) fn settle(&self, arena: &Arena) -> Option<Exit> {
+        let mut end = lock(&self.end);
+        if end.exit.is_none() {
+            let ended = self.pidfd.reap()?;
+            let state = arena.members().state(self.owner);
+            // Without a status, a member that announced its exit is still known to have done what it had to.
+            let announced = ended == Ended::Unknown && state == State::Exiting;
+            end.exit = Some(Exit {
+                status: if announced { ExitStatus::exited(0) } else { ExitStatus::new(ended) },
+                attached: state != State::Starting,
+                overdue: end.overdue,
+            });
+            recovery::mark_dead(arena, self.owner);
+        }
+        end.exit
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        match self.pidfd.signal(signal) {
+            // It has ended, which is what a signal is for.
+            Err(rustix::io::Errno::SRCH) => Ok(()),
+            result => Ok(result?),
+        }
+    }
+
+    /// Kills it if it has not become a member in time.
+    pub(super) fn check_due(&self, arena: &Arena) {
+        if arena.members().state(self.owner) == State::Starting && self.due.has_passed() {
+            lock(&self.end).overdue = true;
+            let _ = self.signal(Signal::KILL);
+        }
+    }
+}
+
+/// All children that have not been seen to end, and the set of descriptors that the monitor sleeps on.
+#[derive(Debug)]
+pub(crate) struct Children {
+    pub(super) epoll: OwnedFd,
+    running: Mutex<HashMap<u64, Arc<Child>>>,
+}
+
+impl Children {
+    pub(super) fn new() -> io::Result<Children> {
+        let epoll = epoll::create(epoll::CreateFlags::CLOEXEC)?;
+        Ok(Children { epoll, running: Mutex::default() })
+    }
+
+    /// Has the monitor watch the child. Needs no wake-up of the monitor: the kernel's set is changed under it.
+    pub(crate) fn add(&self, child: Child) -> io::Result<Arc<Child>> {
+        let child = Arc::new(child);
+        let key = child.owner.to_bits();
+        lock(&self.running).insert(key, child.clone());
+        let watched =
+            epoll::add(&self.epoll, child.pidfd.fd(), epoll::EventData::new_u64(key), epoll::EventFlags::IN);
+        if let Err(e) = watched {
+            lock(&self.running).remove(&key);
+            return Err(e.into());
+        }
+        Ok(child)
+    }
+
+    pub(super) fn get(&self, key: u64) -> Option<Arc<Child>> {
+        lock(&self.running).get(&key).cloned()
+    }
+
+    /// Stops watching a child that has ended.
+    pub(super) fn remove(&self, child: &Child) {
+        let _ = epoll::delete(&self.epoll, child.pidfd.fd());
+        lock(&self.running).remove(&child.owner.to_bits());
+    }
+
+    pub(super) fn all(&self) -> Vec<Arc<Child>> {
+        lock(&self.running).values().cloned().collect()
+    }
+}

@@ -1,0 +1,79 @@
+//! The family of this process: the arena, and in the root also the children, the monitor and the lifeline.
+
+mod child;
+mod children;
+mod monitor;
+mod root;
+
+pub(crate) use child::join;
+pub(crate) use children::Child;
+pub(crate) use root::Root;
+
+use crate::{
+    arena::Arena,
+    error::{Error, ErrorKind, Result},
+    sys::sentinel,
+};
+use std::sync::{
+    Mutex, OnceLock,
+    atomic::{AtomicBool, Ordering},
+};
+
+/// What this process belongs to.
+#[derive(Debug)]
+pub(crate) struct Family {
+    pub(crate) arena: Arena,
+    /// In the root only.
+    pub(crate) root: Option<Root>,
+}
+
+static FAMILY: OnceLock<Family> = OnceLock::new();
+static INITIALISED: AtomicBool = AtomicBool::new(false);
+
+/// Remembers that the program called `init()`.
+pub(crate) fn set_initialised() {
+    INITIALISED.store(true, Ordering::Release);
+}
+
+/// This process's family. The first use in a root creates it.
+///
+/// # Errors
+///
+/// Not initialised, forked; and whatever keeps a new family from being made.
+#[inline]
+pub(crate) fn current() -> Result<&'static Family> {
+    match FAMILY.get() {
+        Some(family) if sentinel::is_member() => Ok(family),
+        Some(_) => Err(Error::new(
+            ErrorKind::Forked,
+            "this process is a plain fork of a member: it may not use the member's objects; exec, or start a Process instead",
+        )),
+        None => create(),
+    }
+}
+
+#[cold]
+fn create() -> Result<&'static Family> {
+    static CREATING: Mutex<()> = Mutex::new(());
+    if !INITIALISED.load(Ordering::Acquire) {
+        return Err(Error::new(
+            ErrorKind::NotInitialised,
+            "procession::init() was not called: make it the first statement of main (or use #[procession::main])",
+        ));
+    }
+    let creating = CREATING.lock().unwrap_or_else(|e| e.into_inner());
+    if FAMILY.get().is_none() {
+        let family = Root::found()?;
+        // The monitor looks at the family, so it starts when there is one.
+        let _ = FAMILY.set(family);
+        FAMILY.get().and_then(|family| family.root.as_ref()).expect("just set").start_monitor()?;
+    }
+    drop(creating);
+    current()
+}
+
+/// Says that this process is a member of somebody else's family.
+fn adopt(family: Family) -> &'static Family {
+    let _ = FAMILY.set(family);
+    FAMILY.get().expect("just set")
+}

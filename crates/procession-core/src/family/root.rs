@@ -1,0 +1,92 @@
+//! The root: it founds the family, and everything ends with it.
+
+use super::{Family, children::Children, monitor};
+use crate::{
+    arena::Arena,
+    error::{Error, ErrorKind, Result},
+    members::Owner,
+    start::{MAX_DEPTH, Token},
+    sys::{lifeline, sentinel},
+};
+use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
+
+/// What only the root has.
+#[derive(Debug)]
+pub(crate) struct Root {
+    /// The end that children inherit.
+    lifeline: OwnedFd,
+    /// The end that keeps them alive; never read nor written.
+    _alive: OwnedFd,
+    pub(crate) children: Children,
+    pub(crate) depth: u32,
+}
+
+/// The descriptor of the lifeline's write end, for the fork handler; -1 before there is one.
+static ALIVE: AtomicI32 = AtomicI32::new(-1);
+
+impl Root {
+    /// Founds a family with this process as its root.
+    pub(super) fn found() -> Result<Family> {
+        let depth = Token::from_environment().map_or(0, |token| token.depth + 1);
+        if depth > MAX_DEPTH {
+            return Err(Error::new(
+                ErrorKind::StartFailed,
+                format!(
+                    "{depth} families are nested in each other: does this program start itself anew each time?"
+                ),
+            ));
+        }
+        let arena = Arena::create(limit()?)?;
+        sentinel::arm();
+        let system = |attempt: &'static str| move |e: std::io::Error| Error::system(attempt, e);
+        let starter = Owner::new(0, 1).expect("slot 0").tag();
+        let me = arena
+            .members()
+            .reserve(arena.new_member_generation(), starter)
+            .ok_or_else(|| Error::corrupted("a new process table is full"))?;
+        arena.set_me(me);
+        if !arena.members().attach(me).map_err(system("could not lock the root's byte"))? {
+            return Err(Error::corrupted("the root's slot was taken"));
+        }
+        let (lifeline, alive) = lifeline::create().map_err(system("could not create the lifeline"))?;
+        ALIVE.store(alive.as_raw_fd(), Ordering::Release);
+        // SAFETY: bounds: both functions take no arguments and never unwind. Aliasing: they touch atomics and
+        // descriptors. Lifetime: statics of the program.
+        unsafe {
+            libc::pthread_atfork(None, None, Some(forget_lifeline));
+            libc::atexit(monitor::at_exit);
+        }
+        let children = Children::new().map_err(system("could not watch processes"))?;
+        Ok(Family { arena, root: Some(Root { lifeline, _alive: alive, children, depth }) })
+    }
+
+    pub(super) fn start_monitor(&'static self) -> Result<()> {
+        monitor::start(&self.children).map_err(|e| Error::system("could not start the monitor thread", e))
+    }
+
+    pub(crate) fn lifeline(&self) -> BorrowedFd<'_> {
+        self.lifeline.as_fd()
+    }
+}
+
+/// A plain fork of the root must not keep the family alive.
+extern "C" fn forget_lifeline() {
+    let fd = ALIVE.swap(-1, Ordering::AcqRel);
+    if fd >= 0 {
+        // SAFETY: bounds: the number of an open descriptor. Aliasing: the fork's copy, which nobody in it uses: its
+        // entry points refuse to work. Lifetime: not used afterwards. `close` may be called in a fork handler.
+        unsafe { libc::close(fd) };
+    }
+}
+
+/// The arena's limit, if the environment says one.
+fn limit() -> Result<Option<usize>> {
+    const VARIABLE: &str = "PROCESSION_ARENA_LIMIT";
+    match std::env::var(VARIABLE) {
+        Ok(text) => text.parse().map(Some).map_err(|_| {
+            Error::new(ErrorKind::InvalidArgument, format!("{VARIABLE} is {text:?}, not a number of bytes"))
+        }),
+        Err(_) => Ok(None),
+    }
+}

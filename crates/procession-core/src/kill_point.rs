@@ -1,0 +1,145 @@
+//! Named places at which a test can have a process killed, or a model thread abandoned.
+//!
+//! Each step of each protocol that must survive a death has one. They compile to nothing unless the `kill-points`
+//! feature (real processes: SIGKILL to itself) or `--cfg loom` (the model: unwind out of the thread, running no guard)
+//! is on. The READMEs of `arena`, `members`, `recovery`, `sync`, `ring`, `start` and `pool` say what a survivor sees at each.
+
+macro_rules! points {
+    ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {
+        /// A step at which a process may die.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[cfg_attr(not(any(feature = "kill-points", loom)), allow(dead_code, reason = "named by the macro, which is empty"))]
+        pub enum KillPoint { $($(#[$doc])* #[doc = $text] $name,)* }
+
+        impl KillPoint {
+            /// Every point there is; the kill tests go through all of them.
+            pub const ALL: &[KillPoint] = &[$(KillPoint::$name,)*];
+
+            /// The point's name, as it stands in the kill tables.
+            pub fn name(self) -> &'static str {
+                match self { $(KillPoint::$name => $text,)* }
+            }
+        }
+    };
+}
+
+points! {
+    MutexAfterLock = "mutex.after_lock",
+    MutexBeforeUnlock = "mutex.before_unlock",
+    MutexBeforeWake = "mutex.before_wake",
+    MutexBeforeSleep = "mutex.before_sleep",
+    MutexAfterWake = "mutex.after_wake",
+    MutexAfterSteal = "mutex.after_steal",
+    EventBeforeSleep = "event_count.before_sleep",
+    EventBeforeWake = "event_count.before_wake",
+    BlockAfterHint = "block.after_hint",
+    BlockAfterTag = "block.after_tag",
+    BlockAfterUntag = "block.after_untag",
+    ChunkAfterCommit = "chunk.after_commit",
+    ChunkBeforeEntry = "chunk.before_entry",
+    ChunkBeforeHighWater = "chunk.before_high_water",
+    ChunkAfterEntry = "chunk.after_entry",
+    ChunkAfterRelease = "chunk.after_release",
+    ObjectBeforePublish = "object.before_publish",
+    ObjectAfterPublish = "object.after_publish",
+    SlotAfterReserve = "slot.after_reserve",
+    SlotBeforeAttach = "slot.before_attach",
+    SlotAfterAttach = "slot.after_attach",
+    SlotAfterAnnounce = "slot.after_announce",
+    CallBeforePublish = "call.before_publish",
+    CallAfterPublish = "call.after_publish",
+    SweepAfterObjects = "sweep.after_objects",
+    SweepAfterBlocks = "sweep.after_blocks",
+    SweepAfterRelease = "sweep.after_release",
+    RingBeforeCommit = "ring.before_commit",
+    RingAfterCommit = "ring.after_commit",
+    RingBeforeRetire = "ring.before_retire",
+    RingAfterRetire = "ring.after_retire",
+    ClaimAfterClaim = "claim.after_claim",
+    ResultAfterBlock = "result.after_block",
+    ResultAfterTakeOver = "result.after_take_over",
+}
+
+/// Dies here if this point was armed.
+macro_rules! kill_point {
+    ($name:ident) => {
+        #[cfg(any(feature = "kill-points", loom))]
+        $crate::kill_point::hit($crate::kill_point::KillPoint::$name);
+    };
+}
+pub(crate) use kill_point;
+
+#[cfg(all(feature = "kill-points", not(loom)))]
+mod armed {
+    use super::KillPoint;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    /// Point + 1, or 0; and how many hits are still to be survived.
+    static POINT: AtomicUsize = AtomicUsize::new(0);
+    static SKIP: AtomicUsize = AtomicUsize::new(0);
+
+    /// Has this process killed at the hit of `point` after the next `skip` ones.
+    pub fn arm(point: KillPoint, skip: usize) {
+        SKIP.store(skip, Ordering::SeqCst);
+        POINT.store(point as usize + 1, Ordering::SeqCst);
+    }
+
+    /// Takes back what `arm` set.
+    pub fn disarm() {
+        POINT.store(0, Ordering::SeqCst);
+    }
+
+    #[inline]
+    pub(crate) fn hit(point: KillPoint) {
+        if POINT.load(Ordering::Relaxed) == point as usize + 1 && SKIP.fetch_sub(1, Ordering::SeqCst) == 0 {
+            let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+            loop {
+                std::thread::park();
+            }
+        }
+    }
+}
+#[cfg(all(feature = "kill-points", not(loom)))]
+pub(crate) use armed::hit;
+#[cfg(all(feature = "kill-points", not(loom)))]
+pub use armed::{arm, disarm};
+
+#[cfg(loom)]
+mod model {
+    use super::KillPoint;
+
+    loom::thread_local! {
+        static ARMED: std::cell::Cell<Option<KillPoint>> = std::cell::Cell::new(None);
+    }
+
+    /// What an abandoned model thread unwinds with.
+    struct Abandoned;
+
+    pub(crate) fn hit(point: KillPoint) {
+        if ARMED.with(|armed| armed.get() == Some(point)) {
+            std::panic::resume_unwind(Box::new(Abandoned));
+        }
+    }
+
+    /// Checks a model in every interleaving of up to three preemptions, which is where such protocols break.
+    pub(crate) fn check(f: impl Fn() + Sync + Send + 'static) {
+        let mut builder = loom::model::Builder::new();
+        builder.preemption_bound = Some(3);
+        builder.check(f);
+    }
+
+    /// Runs `body` in this model thread and abandons it at `point`; says whether it was reached.
+    pub(crate) fn until(point: KillPoint, body: impl FnOnce()) -> bool {
+        ARMED.with(|armed| armed.set(Some(point)));
+        let result = std::panic::catch_unwind(std::panic::AssertUnwindSafe(body));
+        ARMED.with(|armed| armed.set(None));
+        match result {
+            Ok(()) => false,
+            Err(payload) if payload.is::<Abandoned>() => true,
+            Err(payload) => std::panic::resume_unwind(payload),
+        }
+    }
+}
+#[cfg(loom)]
+#[cfg_attr(not(test), expect(unused_imports, reason = "only the models abandon threads"))]
+pub(crate) use model::{check, hit, until};

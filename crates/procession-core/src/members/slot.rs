@@ -1,0 +1,236 @@
+//! One slot of the process table: the life cycle of a member, in one word.
+
+use crate::{
+    atomic::{
+        AtomicU32, AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
+    },
+    kill_point::kill_point,
+    members::Tag,
+};
+
+/// Where a member is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum State {
+    /// Nobody's.
+    Free = 0,
+    /// Reserved for a process that has not reached `init()` yet.
+    Starting = 1,
+    /// A member that has attached.
+    Live = 2,
+    /// A member that has published its result and is about to exit; only its exit is still to come.
+    Exiting = 3,
+    /// A member whose end was seen; what it held is not swept yet.
+    Dead = 4,
+}
+
+/// The word:
+///
+/// | bits 0..4 | bits 4..32 | bits 32..64 |
+/// |---|---|---|
+/// | `State` (5 and more: impossible) | while `Starting`: the starter's tag, cut to 28 bits; else 0 | the generation |
+///
+/// A free slot keeps the generation of its last occupant, so that a late step of a dead one cannot match.
+#[derive(Debug)]
+#[repr(C, align(128))]
+pub(crate) struct Slot {
+    word: AtomicU64,
+    /// For people and for opening a pidfd; never trusted as an identity.
+    pub(crate) pid: AtomicU32,
+}
+
+const STARTER_MASK: u32 = (1 << 28) - 1;
+
+#[derive(Clone, Copy)]
+struct Word(u64);
+
+impl Word {
+    fn new(state: State, starter: Option<Tag>, generation: u32) -> u64 {
+        let starter = starter.map_or(0, |tag| tag.bits() & STARTER_MASK);
+        state as u64 | (starter as u64) << 4 | (generation as u64) << 32
+    }
+
+    fn generation(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    fn starter(self) -> u32 {
+        (self.0 >> 4) as u32 & STARTER_MASK
+    }
+
+    fn state(self) -> Option<State> {
+        Some(match self.0 & 15 {
+            0 => State::Free,
+            1 => State::Starting,
+            2 => State::Live,
+            3 => State::Exiting,
+            4 => State::Dead,
+            _ => return None,
+        })
+    }
+}
+
+impl Slot {
+    #[cfg(loom)]
+    pub(crate) fn new() -> Slot {
+        Slot { word: AtomicU64::new(0), pid: AtomicU32::new(0) }
+    }
+
+    fn load(&self) -> Word {
+        Word(self.word.load(Acquire))
+    }
+
+    /// The generation of the occupant, and where it is in its life; `None` for a word that no member wrote.
+    pub(crate) fn read(&self) -> Option<(u32, State)> {
+        let word = self.load();
+        Some((word.generation(), word.state()?))
+    }
+
+    /// Takes a free slot for a new member, on behalf of `starter`.
+    pub(crate) fn reserve(&self, generation: u32, starter: Tag) -> bool {
+        let word = self.load();
+        let next = Word::new(State::Starting, Some(starter), generation);
+        let taken = word.state() == Some(State::Free)
+            && self.word.compare_exchange(word.0, next, AcqRel, Relaxed).is_ok();
+        if taken {
+            kill_point!(SlotAfterReserve);
+        }
+        taken
+    }
+
+    /// The new member says that it has arrived. False when it was given up in the meantime.
+    pub(crate) fn attach(&self, generation: u32) -> bool {
+        kill_point!(SlotBeforeAttach);
+        let attached = self.step(generation, &[State::Starting], State::Live);
+        kill_point!(SlotAfterAttach);
+        attached
+    }
+
+    /// The member says that nothing but its exit is to come.
+    pub(crate) fn announce_exit(&self, generation: u32) {
+        self.step(generation, &[State::Live], State::Exiting);
+        kill_point!(SlotAfterAnnounce);
+    }
+
+    /// Says that the occupant has ended, whatever it was doing. True for the one who said it first.
+    pub(crate) fn mark_dead(&self, generation: u32) -> bool {
+        self.step(generation, &[State::Starting, State::Live, State::Exiting], State::Dead)
+    }
+
+    /// Makes the slot free again, once all that its dead occupant held has been swept.
+    pub(crate) fn release(&self, generation: u32) {
+        self.step(generation, &[State::Dead], State::Free);
+    }
+
+    /// The generation of a member that `starter` reserved the slot for and that has not attached.
+    pub(crate) fn reserved_by(&self, starter: Tag) -> Option<u32> {
+        let word = self.load();
+        (word.state() == Some(State::Starting) && word.starter() == starter.bits() & STARTER_MASK)
+            .then(|| word.generation())
+    }
+
+    fn step(&self, generation: u32, from: &[State], to: State) -> bool {
+        let mut word = self.load();
+        loop {
+            if word.generation() != generation || !word.state().is_some_and(|s| from.contains(&s)) {
+                return false;
+            }
+            match self.word.compare_exchange(word.0, Word::new(to, None, generation), AcqRel, Acquire) {
+                Ok(_) => return true,
+                Err(now) => word = Word(now),
+            }
+        }
+    }
+
+    /// For readers of the mark: everything the marker wrote before is visible once the state reads as dead.
+    pub(crate) fn set_pid(&self, pid: u32) {
+        self.pid.store(pid, Release);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::{
+        kill_point::{KillPoint, check, until},
+        members::Owner,
+    };
+    use loom::{
+        sync::{Arc, atomic::AtomicUsize},
+        thread,
+    };
+
+    fn tag(slot: usize) -> Tag {
+        Owner::new(slot, 1).unwrap().tag()
+    }
+
+    #[test]
+    fn a_slot_is_reserved_once() {
+        check(|| {
+            let slot = Arc::new(Slot::new());
+            let other = slot.clone();
+            let thread = thread::spawn(move || other.reserve(1, tag(1)));
+            let mine = slot.reserve(2, tag(2));
+            assert!(mine != thread.join().unwrap(), "exactly one has it");
+        });
+    }
+
+    #[test]
+    fn given_up_or_attached_but_not_both_and_swept_once() {
+        check(|| {
+            let slot = Arc::new(Slot::new());
+            assert!(slot.reserve(7, tag(1)));
+            let child = slot.clone();
+            let child = thread::spawn(move || child.attach(7));
+            // The starter gives up (a deadline); the child may arrive at that moment.
+            assert!(slot.mark_dead(7));
+            child.join().unwrap();
+            assert_eq!(slot.read(), Some((7, State::Dead)));
+            slot.release(7);
+            assert!(slot.reserve(8, tag(1)));
+            slot.release(7);
+            assert!(!slot.mark_dead(7), "a late step of an old occupant does nothing");
+            assert_eq!(slot.read(), Some((8, State::Starting)));
+        });
+    }
+
+    #[test]
+    fn a_death_is_marked_once_and_a_reuse_waits_for_the_release() {
+        check(|| {
+            let slot = Arc::new(Slot::new());
+            let marks = Arc::new(AtomicUsize::new(0));
+            assert!(slot.reserve(1, tag(1)));
+            let child = slot.clone();
+            let child = thread::spawn(move || {
+                until(KillPoint::SlotAfterAttach, || {
+                    child.attach(1);
+                })
+            });
+            let (monitor, counted) = (slot.clone(), marks.clone());
+            let monitor = thread::spawn(move || {
+                counted.fetch_add(monitor.mark_dead(1) as usize, Relaxed);
+            });
+            marks.fetch_add(slot.mark_dead(1) as usize, Relaxed);
+            assert!(!slot.reserve(2, tag(1)), "dead, not free");
+            child.join().unwrap();
+            monitor.join().unwrap();
+            assert_eq!(marks.load(Relaxed), 1);
+        });
+    }
+
+    #[test]
+    fn the_slot_of_a_killed_starter_is_found() {
+        check(|| {
+            let slot = Arc::new(Slot::new());
+            let starter = slot.clone();
+            let starter = thread::spawn(move || {
+                assert!(until(KillPoint::SlotAfterReserve, || {
+                    starter.reserve(3, tag(5));
+                }));
+            });
+            starter.join().unwrap();
+            assert_eq!(slot.reserved_by(tag(5)), Some(3));
+            assert_eq!(slot.reserved_by(tag(6)), None);
+        });
+    }
+}

@@ -1,0 +1,133 @@
+//! The process table: every slot, and the questions that are asked of all of them.
+
+use crate::{
+    atomic::Ordering::{Acquire, Relaxed},
+    members::{Owner, SLOTS, Slot, State, Tag},
+    sync::Census,
+    sys::{byte_lock, pidfd::Pidfd},
+};
+use rustix::fd::BorrowedFd;
+use std::io;
+
+/// The byte of the arena's file that stands for slot 0; far behind any content.
+const LIVENESS_BYTES: u64 = 1 << 60;
+
+/// The process table as one member sees it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Table<'a> {
+    slots: &'a [Slot; SLOTS],
+    file: BorrowedFd<'a>,
+    /// The slot of the process that looks: it knows of itself that it lives.
+    me: Option<usize>,
+}
+
+impl<'a> Table<'a> {
+    pub(crate) fn new(slots: &'a [Slot; SLOTS], file: BorrowedFd<'a>, me: Option<usize>) -> Table<'a> {
+        Table { slots, file, me }
+    }
+
+    fn slot(&self, owner: Owner) -> &'a Slot {
+        &self.slots[owner.slot()]
+    }
+
+    /// Reserves a slot; `None` when all are taken.
+    pub(crate) fn reserve(&self, generation: u32, starter: Tag) -> Option<Owner> {
+        let slot = self.slots.iter().position(|slot| slot.reserve(generation, starter))?;
+        self.slots[slot].pid.store(0, Relaxed);
+        Owner::new(slot, generation)
+    }
+
+    /// Joins the family as `owner`: from here on the kernel says that this process lives. False when it was given up.
+    pub(crate) fn attach(&self, owner: Owner) -> io::Result<bool> {
+        byte_lock::hold(self.file, LIVENESS_BYTES + owner.slot() as u64)?;
+        self.slot(owner).set_pid(std::process::id());
+        Ok(self.slot(owner).attach(owner.generation()))
+    }
+
+    pub(crate) fn announce_exit(&self, owner: Owner) {
+        self.slot(owner).announce_exit(owner.generation());
+    }
+
+    pub(crate) fn mark_dead(&self, owner: Owner) -> bool {
+        self.slot(owner).mark_dead(owner.generation())
+    }
+
+    pub(crate) fn release(&self, owner: Owner) {
+        self.slot(owner).release(owner.generation());
+    }
+
+    /// Where the member is in its life; `Free` once its slot went on to somebody else.
+    pub(crate) fn state(&self, owner: Owner) -> State {
+        match self.slot(owner).read() {
+            Some((generation, state)) if generation == owner.generation() => state,
+            _ => State::Free,
+        }
+    }
+
+    /// Whether the member has neither been marked dead nor swept.
+    pub(crate) fn is_alive(&self, owner: Owner) -> bool {
+        matches!(self.state(owner), State::Starting | State::Live | State::Exiting)
+    }
+
+    /// All members that are marked dead and wait to be swept.
+    pub(crate) fn dead(&self) -> impl Iterator<Item = Owner> + use<'a> {
+        self.in_state(State::Dead)
+    }
+
+    fn in_state(&self, wanted: State) -> impl Iterator<Item = Owner> + use<'a> {
+        self.slots.iter().enumerate().filter_map(move |(slot, word)| match word.read() {
+            Some((generation, state)) if state == wanted => Owner::new(slot, generation),
+            _ => None,
+        })
+    }
+
+    /// How many slots are in use, in whatever state.
+    pub(crate) fn occupied(&self) -> usize {
+        self.slots.iter().filter(|slot| !matches!(slot.read(), Some((_, State::Free)))).count()
+    }
+
+    /// Members that a dead starter reserved and that never attached.
+    pub(crate) fn reserved_by(&self, starter: Owner) -> impl Iterator<Item = Owner> + use<'a> {
+        let tag = starter.tag();
+        self.slots.iter().enumerate().filter_map(move |(slot, word)| Owner::new(slot, word.reserved_by(tag)?))
+    }
+
+    fn by_tag(&self, tag: Tag) -> Option<Owner> {
+        let slot = tag.slot()?;
+        let (generation, _) = self.slots[slot].read()?;
+        Owner::new(slot, generation).filter(|owner| owner.tag() == tag)
+    }
+
+    /// Asks the kernel whether the member is gone, for when the monitor does not say so.
+    ///
+    /// Two witnesses must agree. The byte of a member that closed all its descriptors is unlocked though it lives; the
+    /// process id of one that died may belong to a stranger by now. The second error only makes a waiter wait on.
+    fn kernel_says_gone(&self, owner: Owner) -> bool {
+        if self.me == Some(owner.slot()) || self.state(owner) == State::Starting {
+            return false;
+        }
+        if byte_lock::is_held(self.file, LIVENESS_BYTES + owner.slot() as u64).unwrap_or(true) {
+            return false;
+        }
+        match Pidfd::open(self.slot(owner).pid.load(Acquire)) {
+            Ok(pidfd) => pidfd.has_ended(),
+            Err(e) => e == rustix::io::Errno::SRCH,
+        }
+    }
+}
+
+impl Census for Table<'_> {
+    fn is_marked_dead(&self, tag: Tag) -> bool {
+        // A tag that names no occupant was left by one that is long gone.
+        self.by_tag(tag).is_none_or(|owner| !self.is_alive(owner))
+    }
+
+    fn is_gone(&self, tag: Tag) -> bool {
+        let Some(owner) = self.by_tag(tag) else { return true };
+        if self.is_alive(owner) && !self.kernel_says_gone(owner) {
+            return false;
+        }
+        self.mark_dead(owner);
+        true
+    }
+}

@@ -1,0 +1,80 @@
+//! The words that a pool's owner waits on.
+
+use super::record::PoolRecord;
+use crate::{
+    arena::Arena,
+    atomic::Ordering::{Relaxed, SeqCst},
+    error::Result,
+    family,
+    sys::clock::Deadline,
+};
+
+/// Where all workers of a pool ring for their owner.
+///
+/// # Process death
+///
+/// Whenever any process of the family dies, everybody who waits here is woken and looks again.
+#[derive(Debug)]
+pub struct Inbox {
+    arena: &'static Arena,
+    pub(super) offset: u64,
+    record: &'static PoolRecord,
+}
+
+impl Inbox {
+    /// Makes the words for a new pool.
+    ///
+    /// # Errors
+    ///
+    /// Out of memory when the arena cannot grow; not initialised, forked.
+    pub fn new() -> Result<Inbox> {
+        let arena = &family::current()?.arena;
+        let block = arena.alloc(size_of::<PoolRecord>())?;
+        let record: &PoolRecord = arena.record(block)?;
+        record.backlog.store(0, Relaxed);
+        Ok(Inbox { arena, offset: block.offset(), record })
+    }
+
+    /// Waits until `ready` gives something: it's called after every result, and after every death.
+    pub fn wait_for_result<T>(&self, deadline: Deadline, ready: impl FnMut() -> Option<T>) -> Option<T> {
+        self.record.results.wait_until(deadline, ready)
+    }
+
+    /// Waits until `ready` gives something: it's called when workers need the owner's attention, and after every death.
+    pub fn wait_for_attention<T>(&self, deadline: Deadline, ready: impl FnMut() -> Option<T>) -> Option<T> {
+        self.record.attention.wait_until(deadline, ready)
+    }
+
+    /// Wakes the threads that wait for results: another thread has received some for them.
+    pub fn ring_results(&self) {
+        self.record.results.notify();
+    }
+
+    /// Wakes the dispatcher.
+    pub fn ring_attention(&self) {
+        self.record.attention.notify();
+    }
+
+    /// Says whether a worker that runs out of tasks should ring.
+    pub fn set_backlog(&self, has_backlog: bool) {
+        if self.record.backlog.load(Relaxed) != has_backlog as u32 {
+            self.record.backlog.store(has_backlog as u32, SeqCst);
+        }
+    }
+
+    /// Changes with every death in the family, so that a waiter knows when to look who it was.
+    pub fn deaths(&self) -> u64 {
+        self.arena.deaths()
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        // The links are gone by now: they borrow nothing from here, but their owner drops them first.
+        if let Ok(family) = family::current()
+            && let Ok(block) = family.arena.block(self.offset)
+        {
+            family.arena.free(block, family.arena.me());
+        }
+    }
+}

@@ -1,0 +1,181 @@
+//! The owner's side of a link.
+
+use super::{
+    claim::Claim,
+    inbox::Inbox,
+    record::LinkRecord,
+    wire::{BATCH, CLAIM_AT, LENT_RESULT, Reference, Tasks, receive},
+};
+use crate::{
+    arena::{Arena, Handle},
+    atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
+    error::{Error, Result},
+    family,
+    kill_point::kill_point,
+    members::Owner,
+    ring::{Consumer, Frames, Producer},
+    start::{FunctionId, Verdict},
+};
+use std::ops::Range;
+
+/// The owner's side of one worker: hands out tasks, takes them back, receives results.
+///
+/// # Process death
+///
+/// When the worker dies, everything that it finished is still received; then `claimed` says which task it was running.
+/// When the owner dies, the worker notices and ends. The last of both frees the link (or the sweep does it for them).
+#[derive(Debug)]
+pub struct Link {
+    arena: &'static Arena,
+    handle: Handle,
+    record: &'static LinkRecord,
+    tasks: Producer<'static>,
+    results: Consumer<'static>,
+    buffer: Vec<u8>,
+}
+
+/// Names a batch of tasks that was handed out: where its claim word is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ticket(u64);
+
+impl Link {
+    /// A link for a worker that is still to be started.
+    ///
+    /// # Errors
+    ///
+    /// Out of memory when the arena cannot grow; not initialised, forked.
+    pub fn new(inbox: &Inbox) -> Result<Link> {
+        let arena = &family::current()?.arena;
+        let block = arena.alloc(LinkRecord::SIZE)?;
+        let record: &'static LinkRecord = arena.record(block)?;
+        record.owner.store(arena.me().to_bits(), Relaxed);
+        record.worker.store(Owner::NOBODY, Relaxed);
+        record.pool.store(inbox.offset, Relaxed);
+        record.closed.store(0, Relaxed);
+        record.tasks.reset();
+        record.results.reset();
+        let tasks = Producer::new(&record.tasks, LinkRecord::task_data(block)?);
+        let results = Consumer::new(&record.results, LinkRecord::result_data(block)?);
+        let handle = arena.publish::<LinkRecord>(block);
+        Ok(Link { arena, handle, record, tasks, results, buffer: Vec::new() })
+    }
+
+    /// Names the link to its worker.
+    pub fn handle(&self) -> Handle {
+        self.handle
+    }
+
+    /// Says who the worker will be, before it starts.
+    pub fn set_worker(&self, worker: Owner) {
+        self.record.worker.store(worker.to_bits(), Release);
+    }
+
+    /// Hands out tasks of one function, as many from the front of `range` as fit at once: how many, and their ticket.
+    /// `None` when the ring has no room now.
+    pub fn give(
+        &mut self,
+        function: FunctionId,
+        tasks: &Tasks,
+        range: Range<usize>,
+    ) -> Option<(usize, Ticket)> {
+        let count = tasks.fitting(range.clone(), Link::BATCH_BYTES);
+        let bytes = tasks.slice(range.start..range.start + count);
+        let claim = Claim::initial(count as u32);
+        let at = self.tasks.push(
+            BATCH,
+            &[
+                &(count as u32).to_le_bytes(),
+                &claim.to_le_bytes(),
+                &function.offset.to_le_bytes(),
+                &function.signature.to_le_bytes(),
+                bytes,
+            ],
+        )?;
+        self.record.work.notify();
+        Some((count, Ticket(at + CLAIM_AT)))
+    }
+
+    /// The most bytes of arguments in one batch (unless a single task has more).
+    pub const BATCH_BYTES: usize = 12 << 10;
+
+    /// Takes back tasks of a batch that the worker has not claimed: about half of them, or all. Gives the numbers, within
+    /// the batch, of those that came back.
+    ///
+    /// Only for a batch that isn't finished: afterwards its place may hold something else.
+    pub fn revoke(&self, ticket: Ticket, all: bool) -> Range<u32> {
+        Claim::new(self.tasks.data().word(ticket.0)).revoke(all)
+    }
+
+    /// How many tasks of an unfinished batch the worker has claimed.
+    pub fn claimed(&self, ticket: Ticket) -> u32 {
+        Claim::new(self.tasks.data().word(ticket.0)).claimed()
+    }
+
+    /// Whether there are results to receive.
+    #[inline]
+    pub fn has_results(&self) -> bool {
+        !self.results.is_empty()
+    }
+
+    /// Receives all results there are, in the order in which the tasks were claimed: how many.
+    ///
+    /// # Errors
+    ///
+    /// Corrupted when the worker wrote what no worker writes; `deliver` has had the results before that.
+    pub fn receive(&mut self, mut deliver: impl FnMut(Verdict, &[u8])) -> Result<usize> {
+        self.buffer.clear();
+        let bytes = self.results.read_all(&mut self.buffer)?;
+        let mut lent = Vec::new();
+        let mut count = 0;
+        let mut outcome = Ok(());
+        for frame in Frames::new(&self.buffer) {
+            let step = frame.and_then(|frame| {
+                let verdict = Verdict::from_bits(frame.kind & !LENT_RESULT)
+                    .ok_or_else(|| Error::corrupted(format_args!("a result of kind {}", frame.kind)))?;
+                if frame.kind & LENT_RESULT == 0 {
+                    deliver(verdict, frame.payload);
+                } else {
+                    let reference = Reference::parse(frame.payload)?;
+                    let bytes = receive(self.arena, reference)?;
+                    kill_point!(ResultAfterTakeOver);
+                    lent.push(reference.offset);
+                    deliver(verdict, &bytes);
+                }
+                count += 1;
+                Ok(())
+            });
+            if step.is_err() {
+                outcome = step;
+                break;
+            }
+        }
+        // Everything lent is this process's by now, so the frames that name it may go.
+        self.results.retire(bytes);
+        for offset in lent {
+            self.arena.free(self.arena.block(offset)?, self.arena.me());
+        }
+        if count != 0 || bytes != 0 {
+            self.record.room.notify();
+        }
+        outcome.map(|()| count)
+    }
+
+    /// Says that no more tasks will come: the worker ends when it has run what it has.
+    pub fn close(&self) {
+        self.record.closed.store(1, Release);
+        self.record.work.notify();
+    }
+}
+
+impl Drop for Link {
+    fn drop(&mut self) {
+        if family::current().is_err() {
+            return;
+        }
+        let me = self.arena.me().to_bits();
+        let _ = self.record.owner.compare_exchange(me, Owner::NOBODY, AcqRel, Acquire);
+        if self.record.is_abandoned() {
+            self.arena.destroy::<LinkRecord>(self.handle, |_| ());
+        }
+    }
+}

@@ -1,0 +1,17 @@
+//! What a pool's owner and its workers share: a private pair of rings for each worker, and the words that the owner
+//! sleeps on. `README.md` has the protocol and its kill tables.
+//!
+//! Bytes only: what a task means is the business of the function that its descriptor names.
+
+mod claim;
+mod inbox;
+mod link;
+mod record;
+mod wire;
+mod worker;
+
+pub use inbox::Inbox;
+pub use link::{Link, Ticket};
+pub(crate) use record::LinkRecord;
+pub use wire::{INLINE, Loan, Tasks};
+pub use worker::Worker;

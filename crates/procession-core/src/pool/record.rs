@@ -1,0 +1,133 @@
+//! The shared records: a pool's words, and a worker's link.
+
+use super::wire::{BATCH, BATCH_HEADER, LENT_RESULT, Reference, next_task};
+use crate::{
+    arena::{Arena, Block, Kind, Object, Shared},
+    atomic::{
+        AtomicU32, AtomicU64,
+        Ordering::{AcqRel, Acquire},
+    },
+    error::Result,
+    members::Owner,
+    recovery::Recover,
+    ring::{Data, Frames, Ring, snapshot},
+    sync::EventCount,
+};
+
+/// What all workers of a pool share with its owner. A raw block of the owner's, referred to by every link, so that it
+/// outlives the last worker.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct PoolRecord {
+    /// Threads of the owner that wait for a result sleep here; each result rings it.
+    pub(super) results: EventCount,
+    /// The owner's dispatcher sleeps here; rung when a result ring is half full, or a worker has nothing to do although
+    /// there is something.
+    pub(super) attention: EventCount,
+    /// Whether the owner holds back tasks that an idle worker should have.
+    pub(super) backlog: AtomicU32,
+}
+
+/// What one worker shares with its pool's owner.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct LinkRecord {
+    /// Both sides, as owner bits; 0 once that side is gone. The last to go frees the link.
+    pub(super) owner: AtomicU64,
+    pub(super) worker: AtomicU64,
+    /// The offset of the pool's record.
+    pub(super) pool: AtomicU64,
+    /// Set when no more tasks will come.
+    pub(super) closed: AtomicU32,
+    /// The worker sleeps here for tasks.
+    pub(super) work: EventCount,
+    /// The worker sleeps here for room in the result ring.
+    pub(super) room: EventCount,
+    pub(super) tasks: Ring,
+    pub(super) results: Ring,
+}
+
+// SAFETY: bounds: fixed size. Aliasing: only atomics, valid for any bits. Lifetime: no pointers.
+unsafe impl Shared for PoolRecord {}
+// SAFETY: as for PoolRecord.
+unsafe impl Shared for LinkRecord {}
+
+impl Object for LinkRecord {
+    const KIND: Kind = Kind::Link;
+}
+
+/// The bytes of each ring.
+const RING: usize = 64 << 10;
+const DATA_AT: usize = 1024;
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<LinkRecord>() <= DATA_AT);
+
+impl LinkRecord {
+    /// The size of a link's block.
+    pub(super) const SIZE: usize = DATA_AT + 2 * RING;
+
+    pub(super) fn task_data(block: Block<'_>) -> Result<Data> {
+        Data::new(block, DATA_AT, RING)
+    }
+
+    pub(super) fn result_data(block: Block<'_>) -> Result<Data> {
+        Data::new(block, DATA_AT + RING, RING)
+    }
+
+    fn lent(&self, block: Block<'_>, visit: &mut dyn FnMut(u64)) -> Result<()> {
+        let bytes = snapshot(&self.tasks, &LinkRecord::task_data(block)?)?;
+        for frame in Frames::new(&bytes) {
+            let frame = frame?;
+            if frame.kind == BATCH {
+                let mut tasks = frame.payload.get(BATCH_HEADER..).unwrap_or_default();
+                while !tasks.is_empty() {
+                    if let (argument, true) = next_task(&mut tasks)? {
+                        visit(Reference::parse(argument)?.offset);
+                    }
+                }
+            }
+        }
+        let bytes = snapshot(&self.results, &LinkRecord::result_data(block)?)?;
+        for frame in Frames::new(&bytes) {
+            let frame = frame?;
+            if frame.kind & LENT_RESULT != 0 {
+                visit(Reference::parse(frame.payload)?.offset);
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Recover for LinkRecord {
+    fn mark(&self, arena: &Arena, _dead: Owner) {
+        self.work.broadcast();
+        self.room.broadcast();
+        if let Ok(block) = arena.block(self.pool.load(Acquire))
+            && let Ok(pool) = arena.record::<PoolRecord>(block)
+        {
+            pool.results.broadcast();
+            pool.attention.broadcast();
+        }
+    }
+
+    fn forget(&self, dead: Owner) -> bool {
+        for side in [&self.owner, &self.worker] {
+            let _ = side.compare_exchange(dead.to_bits(), Owner::NOBODY, AcqRel, Acquire);
+        }
+        // Also true when the one who let go last was killed before it could free the link.
+        self.is_abandoned()
+    }
+
+    fn parts(&self, block: Block<'_>, visit: &mut dyn FnMut(u64)) {
+        visit(self.pool.load(Acquire));
+        // A scribbled ring hides what it lent; those blocks then belong to nobody, and are freed.
+        let _ = self.lent(block, visit);
+    }
+}
+
+impl LinkRecord {
+    pub(super) fn is_abandoned(&self) -> bool {
+        [&self.owner, &self.worker].iter().all(|side| side.load(Acquire) == Owner::NOBODY)
+    }
+}

@@ -1,0 +1,189 @@
+//! How tasks and results lie in the rings.
+//!
+//! | ring | frame kind | payload |
+//! |---|---|---|
+//! | tasks | `BATCH` | count (4), claim word (8), function (8 + 8), then each task: length (4, top bit: lent), argument |
+//! | results | a `Verdict`, with bit 3 if lent | the result's bytes |
+//!
+//! An argument or result of more than `INLINE` bytes lies in a block of its own, and a reference (offset, length)
+//! travels instead.
+
+use crate::{
+    arena::{Arena, BlockState},
+    error::{Error, Result},
+    family,
+};
+
+/// The largest argument or result that travels in the ring itself, in bytes.
+pub const INLINE: usize = 8 << 10;
+
+pub(super) const BATCH: u8 = 1;
+/// In the payload of a batch, before the tasks: count, claim, function.
+pub(super) const BATCH_HEADER: usize = 4 + 8 + 16;
+/// The position of the claim word after that of the frame's header.
+pub(super) const CLAIM_AT: u64 = 8;
+
+/// The place of the function in the payload of a batch.
+pub(super) const FUNCTION_AT: usize = 12;
+
+pub(super) const LENT_RESULT: u8 = 8;
+const LENT_TASK: u32 = 1 << 31;
+
+/// A block in shared memory that holds bytes for somebody else to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Reference {
+    pub(super) offset: u64,
+    pub(super) len: u64,
+}
+
+impl Reference {
+    pub(super) const SIZE: usize = 16;
+
+    pub(super) fn to_bytes(self) -> [u8; Reference::SIZE] {
+        let mut bytes = [0; Reference::SIZE];
+        bytes[..8].copy_from_slice(&self.offset.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.len.to_le_bytes());
+        bytes
+    }
+
+    pub(super) fn parse(bytes: &[u8]) -> Result<Reference> {
+        let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
+        match (word(0), word(8)) {
+            (Some(offset), Some(len)) if bytes.len() == Reference::SIZE => Ok(Reference { offset, len }),
+            _ => Err(Error::corrupted("a reference to a block has a wrong length")),
+        }
+    }
+
+    pub(super) fn read(self, arena: &Arena) -> Result<Vec<u8>> {
+        arena.block(self.offset)?.read(0, self.len as usize)
+    }
+}
+
+/// A large argument in shared memory, lent to whoever runs the task. Freed when this value is dropped.
+#[derive(Debug)]
+pub struct Loan(Reference);
+
+impl Loan {
+    /// Puts the bytes into shared memory.
+    ///
+    /// # Errors
+    ///
+    /// Out of memory when the arena cannot grow.
+    pub fn new(bytes: &[u8]) -> Result<Loan> {
+        let arena = &family::current()?.arena;
+        let block = arena.alloc_bytes(&[], bytes)?;
+        Ok(Loan(Reference { offset: block.offset(), len: bytes.len() as u64 }))
+    }
+}
+
+impl Drop for Loan {
+    fn drop(&mut self) {
+        if let Ok(family) = family::current()
+            && let Ok(block) = family.arena.block(self.0.offset)
+        {
+            family.arena.free(block, family.arena.me());
+        }
+    }
+}
+
+/// The arguments of any number of tasks, as they travel.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks {
+    bytes: Vec<u8>,
+    ends: Vec<u32>,
+}
+
+impl Tasks {
+    /// No tasks yet.
+    pub fn new() -> Tasks {
+        Tasks::default()
+    }
+
+    /// Adds a task whose argument `encode` appends to the buffer.
+    ///
+    /// # Errors
+    ///
+    /// What `encode` gives; nothing was added then.
+    pub fn push<E>(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+        let start = self.bytes.len();
+        self.bytes.extend_from_slice(&[0; 4]);
+        if let Err(e) = encode(&mut self.bytes) {
+            self.bytes.truncate(start);
+            return Err(e);
+        }
+        let len = (self.bytes.len() - start - 4) as u32;
+        self.bytes[start..start + 4].copy_from_slice(&len.to_le_bytes());
+        self.ends.push(self.bytes.len() as u32);
+        Ok(())
+    }
+
+    /// If the last task's argument is too large for the ring, moves it into a block.
+    ///
+    /// # Errors
+    ///
+    /// Out of memory; the task was taken out again then.
+    pub fn lend_last(&mut self) -> Result<Option<Loan>> {
+        let Some(end) = self.ends.pop() else { return Ok(None) };
+        let start = self.ends.last().map_or(0, |end| *end as usize);
+        if end as usize - start - 4 <= INLINE {
+            self.ends.push(end);
+            return Ok(None);
+        }
+        let loan = Loan::new(&self.bytes[start + 4..]);
+        self.bytes.truncate(start);
+        let loan = loan?;
+        self.bytes.extend_from_slice(&(Reference::SIZE as u32 | LENT_TASK).to_le_bytes());
+        self.bytes.extend_from_slice(&loan.0.to_bytes());
+        self.ends.push(self.bytes.len() as u32);
+        Ok(Some(loan))
+    }
+
+    /// How many tasks there are.
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The bytes of all tasks together.
+    pub fn size(&self) -> usize {
+        self.bytes.len()
+    }
+
+    /// The bytes of some of the tasks.
+    pub(super) fn slice(&self, range: std::ops::Range<usize>) -> &[u8] {
+        let end = |count: usize| if count == 0 { 0 } else { self.ends[count - 1] as usize };
+        &self.bytes[end(range.start)..end(range.end)]
+    }
+
+    /// How many tasks, from `first` on, fit into `space` bytes; at least one if there is one.
+    pub(super) fn fitting(&self, range: std::ops::Range<usize>, space: usize) -> usize {
+        let start = if range.start == 0 { 0 } else { self.ends[range.start - 1] as usize };
+        let fits = self.ends[range.clone()].partition_point(|end| *end as usize - start <= space);
+        fits.max(1).min(range.len())
+    }
+}
+
+/// Takes the next task off the bytes of a batch: its argument or the reference to it.
+pub(super) fn next_task<'a>(bytes: &mut &'a [u8]) -> Result<(&'a [u8], bool)> {
+    let cut = || Error::corrupted("a batch of tasks ends too early");
+    let (head, rest) = bytes.split_first_chunk().ok_or_else(cut)?;
+    let word = u32::from_le_bytes(*head);
+    let (argument, rest) = rest.split_at_checked((word & !LENT_TASK) as usize).ok_or_else(cut)?;
+    *bytes = rest;
+    Ok((argument, word & LENT_TASK != 0))
+}
+
+/// Takes over and copies a lent result; the caller frees it once its frame is retired.
+pub(super) fn receive(arena: &Arena, reference: Reference) -> Result<Vec<u8>> {
+    let block = arena.block(reference.offset)?;
+    match block.state() {
+        BlockState::Raw(owner) if owner == arena.me() || arena.take_over(block, owner) => {
+            reference.read(arena)
+        }
+        _ => Err(Error::corrupted("a lent result belongs to nobody")),
+    }
+}

@@ -1,0 +1,166 @@
+//! The worker's side of a link.
+
+use super::{
+    claim::Claim,
+    record::{LinkRecord, PoolRecord},
+    wire::{BATCH, BATCH_HEADER, CLAIM_AT, FUNCTION_AT, INLINE, LENT_RESULT, Reference, next_task},
+};
+use crate::{
+    arena::{Arena, Handle},
+    atomic::Ordering::{AcqRel, Acquire},
+    error::{Error, Result},
+    family,
+    kill_point::kill_point,
+    members::Owner,
+    ring::{Consumer, Producer},
+    start::{Function, FunctionId, Verdict},
+    sys::clock::Deadline,
+};
+
+/// The worker's side of a link: runs tasks until its owner closes the link, or dies.
+#[derive(Debug)]
+pub struct Worker {
+    arena: &'static Arena,
+    handle: Handle,
+    record: &'static LinkRecord,
+    pool: &'static PoolRecord,
+    owner: Owner,
+    tasks: Consumer<'static>,
+    results: Producer<'static>,
+}
+
+/// What there is to do next.
+enum Next {
+    Batch { at: u64, space: usize },
+    End,
+}
+
+impl Worker {
+    /// Takes up the link that the owner made for this process.
+    ///
+    /// # Errors
+    ///
+    /// Closed when the owner has gone in the meantime.
+    pub fn attach(handle: Handle) -> Result<Worker> {
+        let arena = &family::current()?.arena;
+        let record = arena.object::<LinkRecord>(handle)?;
+        let block = arena.block(handle.offset)?;
+        let owner = Owner::from_bits(record.owner.load(Acquire))
+            .ok_or_else(|| Error::new(crate::error::ErrorKind::Closed, "the pool's owner has gone"))?;
+        let pool = arena.record(arena.block(record.pool.load(Acquire))?)?;
+        let tasks = Consumer::new(&record.tasks, LinkRecord::task_data(block)?);
+        let results = Producer::new(&record.results, LinkRecord::result_data(block)?);
+        Ok(Worker { arena, handle, record, pool, owner, tasks, results })
+    }
+
+    /// Runs tasks until there will be no more.
+    ///
+    /// # Errors
+    ///
+    /// Corrupted when the owner wrote what no owner writes.
+    pub fn serve(&mut self) -> Result<()> {
+        let (mut batch, mut result) = (Vec::new(), Vec::new());
+        let mut known: Option<(FunctionId, Result<Function>)> = None;
+        while let Next::Batch { at, space } = self.next(&mut batch)? {
+            let id = FunctionId::parse(batch.get(FUNCTION_AT..).unwrap_or_default())?;
+            if known.as_ref().is_none_or(|(known, _)| *known != id) {
+                known = Some((id, Function::resolve(id)));
+            }
+            let Some((_, function)) = &known else { unreachable!("set above") };
+            let mut tasks = batch.get(BATCH_HEADER..).unwrap_or_default();
+            let data = *self.tasks.data();
+            let claim = Claim::new(data.word(at + CLAIM_AT));
+            while claim.claim().is_some() {
+                let (argument, lent) = next_task(&mut tasks)?;
+                result.clear();
+                let verdict = match function {
+                    Err(e) => Verdict::refuse(e, &mut result),
+                    Ok(function) if lent => match Reference::parse(argument).and_then(|r| r.read(self.arena))
+                    {
+                        Ok(argument) => function.run(&argument, &mut result),
+                        Err(e) => Verdict::refuse(&e, &mut result),
+                    },
+                    Ok(function) => function.run(argument, &mut result),
+                };
+                if !self.answer(verdict, &mut result) {
+                    return Ok(());
+                }
+            }
+            self.tasks.retire(space);
+        }
+        Ok(())
+    }
+
+    fn next(&mut self, batch: &mut Vec<u8>) -> Result<Next> {
+        let (tasks, record, arena, owner) = (&mut self.tasks, self.record, self.arena, self.owner);
+        let mut look = || match tasks.peek(batch) {
+            Ok(Some((BATCH, at, space))) => Some(Ok(Next::Batch { at, space })),
+            Ok(Some((kind, ..))) => Some(Err(Error::corrupted(format_args!("a task of kind {kind}")))),
+            Ok(None) => {
+                let end = record.closed.load(Acquire) != 0 || !arena.members().is_alive(owner);
+                // Looked at after the ring: what was handed out before the end is still run.
+                (end && tasks.is_empty()).then_some(Ok(Next::End))
+            }
+            Err(e) => Some(Err(e)),
+        };
+        if let Some(next) = look() {
+            return next;
+        }
+        if self.pool.backlog.load(Acquire) != 0 {
+            self.pool.attention.notify();
+        }
+        record.work.wait_until(Deadline::NEVER, look).expect("a wait without a deadline ends with a value")
+    }
+
+    /// Commits one result; false when the owner is gone.
+    fn answer(&mut self, verdict: Verdict, result: &mut Vec<u8>) -> bool {
+        let mut kind = verdict as u8;
+        if result.len() > INLINE {
+            match self.arena.alloc_bytes(&[], result) {
+                Ok(block) => {
+                    kill_point!(ResultAfterBlock);
+                    let reference = Reference { offset: block.offset(), len: result.len() as u64 };
+                    result.clear();
+                    result.extend_from_slice(&reference.to_bytes());
+                    kind |= LENT_RESULT;
+                }
+                Err(e) => {
+                    result.clear();
+                    kind = Verdict::refuse(&e, result) as u8;
+                }
+            }
+        }
+        let pushed = self.results.push(kind, &[result]).is_some() || self.wait_for_room(kind, result);
+        if pushed {
+            self.pool.results.notify();
+            if self.results.is_half_full() {
+                self.pool.attention.notify();
+            }
+        }
+        pushed
+    }
+
+    #[cold]
+    fn wait_for_room(&mut self, kind: u8, result: &[u8]) -> bool {
+        self.pool.results.notify();
+        self.pool.attention.notify();
+        let (results, arena, owner) = (&mut self.results, self.arena, self.owner);
+        let pushed = self.record.room.wait_until(Deadline::NEVER, || {
+            if results.push(kind, &[result]).is_some() {
+                return Some(true);
+            }
+            (!arena.members().is_alive(owner)).then_some(false)
+        });
+        pushed.unwrap_or(false)
+    }
+}
+
+impl Drop for Worker {
+    fn drop(&mut self) {
+        let me = self.arena.me().to_bits();
+        let _ = self.record.worker.compare_exchange(me, Owner::NOBODY, AcqRel, Acquire);
+        if self.record.is_abandoned() {
+            self.arena.destroy::<LinkRecord>(self.handle, |_| ());
+        }
+    }
+}

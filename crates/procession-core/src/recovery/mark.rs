@@ -1,0 +1,16 @@
+//! Marking: one store in the process table says that a member is dead, and everybody who may wait for it is woken.
+
+use super::kinds::for_each_object;
+use crate::{arena::Arena, members::Owner};
+
+/// Marks the member dead and wakes all who wait on an object. Idempotent; safe beside anything.
+///
+/// Mends nothing: it stores state words and wakes, so that a wrong byte in shared memory cannot bring the monitor down.
+pub(crate) fn mark_dead(arena: &Arena, dead: Owner) {
+    if arena.members().mark_dead(dead) {
+        arena.count_death();
+    }
+    // Also for the second to come here: the first may have been killed before it woke anybody.
+    arena.mark_locks(dead);
+    for_each_object(arena, |_, _, object| object.mark(arena, dead));
+}

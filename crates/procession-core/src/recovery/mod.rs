@@ -1,0 +1,28 @@
+//! Recovery: marking a death, and sweeping up after it. `README.md` has the protocol and its kill tables.
+//!
+//! The monitor *marks* (and wakes); whoever touches an object *repairs*; the *sweep* frees what the dead held, before its
+//! slot can go to another. Each step is idempotent and may itself be killed.
+
+mod kinds;
+mod mark;
+mod sweep;
+
+pub(crate) use mark::mark_dead;
+pub(crate) use sweep::{audit, sweep};
+
+use crate::{
+    arena::{Arena, Block},
+    members::Owner,
+};
+
+/// What recovery needs to know of a kind of object. All that this crate shares between processes implements it.
+pub(crate) trait Recover {
+    /// `dead` has died: say so in the words it may hold, and wake everybody who waits here.
+    fn mark(&self, arena: &Arena, dead: Owner);
+
+    /// `dead` has let go of the object. True when nobody is left who has it.
+    fn forget(&self, dead: Owner) -> bool;
+
+    /// Calls `visit` with the offset of every raw block that the object, which lies in `block`, refers to.
+    fn parts(&self, block: Block<'_>, visit: &mut dyn FnMut(u64));
+}

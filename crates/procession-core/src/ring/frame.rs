@@ -1,0 +1,73 @@
+//! Frames: how variable-size records lie in a ring.
+//!
+//! A frame is a header of four bytes (length in the upper 28 bits, kind in the lower four), the payload, and padding to
+//! eight bytes. It never wraps: where it would, a frame of kind `SKIP` fills the rest of the ring.
+
+use crate::error::{Error, Result};
+
+pub(crate) const FRAME_HEADER: usize = 4;
+
+/// The longest payload that a header can name.
+pub(crate) const MAX_LEN: usize = (1 << 28) - 1;
+
+/// Fills the end of the ring.
+pub(super) const SKIP: u8 = 0;
+
+/// How many bytes of the ring a payload takes.
+pub(crate) const fn frame_space(len: usize) -> usize {
+    (FRAME_HEADER + len).next_multiple_of(8)
+}
+
+pub(super) fn header(kind: u8, len: usize) -> [u8; FRAME_HEADER] {
+    debug_assert!(len <= MAX_LEN && kind < 16);
+    ((len as u32) << 4 | kind as u32).to_le_bytes()
+}
+
+pub(super) fn parse_header(word: u32) -> (u8, usize) {
+    ((word & 15) as u8, (word >> 4) as usize)
+}
+
+/// One frame, in private memory.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Frame<'a> {
+    pub(crate) kind: u8,
+    pub(crate) payload: &'a [u8],
+}
+
+/// The frames in bytes that were copied out of a ring. Ends at the first that cannot be, with an error.
+#[derive(Clone, Debug)]
+pub(crate) struct Frames<'a>(&'a [u8]);
+
+impl<'a> Frames<'a> {
+    pub(crate) fn new(bytes: &'a [u8]) -> Frames<'a> {
+        Frames(bytes)
+    }
+
+    fn take(&mut self) -> Result<Frame<'a>> {
+        let bytes = self.0;
+        let cut = || Error::corrupted("a frame reaches over the end of its ring");
+        let (head, rest) = bytes.split_first_chunk().ok_or_else(cut)?;
+        let (kind, len) = parse_header(u32::from_le_bytes(*head));
+        let payload = rest.get(..len).ok_or_else(cut)?;
+        self.0 = bytes.get(frame_space(len)..).ok_or_else(cut)?;
+        Ok(Frame { kind, payload })
+    }
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Result<Frame<'a>>;
+
+    fn next(&mut self) -> Option<Result<Frame<'a>>> {
+        while !self.0.is_empty() {
+            match self.take() {
+                Ok(frame) if frame.kind == SKIP => {}
+                Ok(frame) => return Some(Ok(frame)),
+                Err(e) => {
+                    self.0 = &[];
+                    return Some(Err(e));
+                }
+            }
+        }
+        None
+    }
+}

@@ -1,0 +1,130 @@
+//! The two sides of a ring, with frames.
+
+use super::{
+    cursor::{Head, Tail},
+    frame::{FRAME_HEADER, SKIP, frame_space, header, parse_header},
+};
+use crate::{
+    error::{Error, Result},
+    ring::{Data, Ring},
+};
+
+/// The side that writes. There is one, in one process.
+#[derive(Debug)]
+pub(crate) struct Producer<'a> {
+    ring: &'a Ring,
+    data: Data,
+    tail: Tail,
+}
+
+impl<'a> Producer<'a> {
+    pub(crate) fn new(ring: &'a Ring, data: Data) -> Producer<'a> {
+        Producer { ring, data, tail: Tail::new() }
+    }
+
+    /// Writes a frame whose payload is `parts` one after the other. The position of its header, or `None` when there is
+    /// no room now; a frame of more than half of the ring never has room.
+    #[inline]
+    pub(crate) fn push(&mut self, kind: u8, parts: &[&[u8]]) -> Option<u64> {
+        let len = parts.iter().map(|part| part.len()).sum();
+        let space = frame_space(len);
+        let (start, rest) = (self.tail.at(), self.data.contiguous(self.tail.at()));
+        let skipped = if space > rest { rest } else { 0 };
+        if !self.tail.has_room(self.ring, self.data.capacity(), skipped + space) {
+            return None;
+        }
+        if skipped != 0 {
+            self.data.write(start, &header(SKIP, skipped - FRAME_HEADER));
+        }
+        let at = start + skipped as u64;
+        self.data.write(at, &header(kind, len));
+        let mut position = at + FRAME_HEADER as u64;
+        for part in parts {
+            self.data.write(position, part);
+            position += part.len() as u64;
+        }
+        self.tail.commit(self.ring, skipped + space);
+        Some(at)
+    }
+
+    /// Whether the consumer has left more than half of the ring unread.
+    #[inline]
+    pub(crate) fn is_half_full(&mut self) -> bool {
+        let half = self.data.capacity() as u64 / 2;
+        self.tail.in_use_at_most() > half && self.tail.in_use(self.ring) > half
+    }
+
+    pub(crate) fn data(&self) -> &Data {
+        &self.data
+    }
+}
+
+/// The side that reads. There is one, in one process.
+#[derive(Debug)]
+pub(crate) struct Consumer<'a> {
+    ring: &'a Ring,
+    data: Data,
+    head: Head,
+}
+
+impl<'a> Consumer<'a> {
+    pub(crate) fn new(ring: &'a Ring, data: Data) -> Consumer<'a> {
+        Consumer { ring, data, head: Head::new() }
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        // A cursor that cannot be is something to look at.
+        matches!(self.head.available(self.ring, self.data.capacity()), Ok(0))
+    }
+
+    /// Copies the next frame's payload into `out` without retiring it: its kind, the position of its header, and the
+    /// bytes to retire when the caller is done with it. `None` when there is no frame.
+    pub(crate) fn peek(&mut self, out: &mut Vec<u8>) -> Result<Option<(u8, u64, usize)>> {
+        loop {
+            let available = self.head.available(self.ring, self.data.capacity())?;
+            if available == 0 {
+                return Ok(None);
+            }
+            let at = self.head.at();
+            let (kind, len) = parse_header(self.data.read_u32(at));
+            let space = frame_space(len);
+            if space > available || space > self.data.contiguous(at) {
+                return Err(Error::corrupted("a frame reaches over the end of its ring"));
+            }
+            if kind == SKIP {
+                self.head.retire(self.ring, space);
+                continue;
+            }
+            out.clear();
+            self.data.read(at + FRAME_HEADER as u64, len, out);
+            return Ok(Some((kind, at, space)));
+        }
+    }
+
+    /// Appends all committed frames to `out`, without retiring them: how many bytes there are to retire.
+    pub(crate) fn read_all(&mut self, out: &mut Vec<u8>) -> Result<usize> {
+        let available = self.head.available(self.ring, self.data.capacity())?;
+        let first = available.min(self.data.contiguous(self.head.at()));
+        self.data.read(self.head.at(), first, out);
+        self.data.read(self.head.at() + first as u64, available - first, out);
+        Ok(available)
+    }
+
+    pub(crate) fn retire(&mut self, bytes: usize) {
+        self.head.retire(self.ring, bytes);
+    }
+
+    pub(crate) fn data(&self) -> &Data {
+        &self.data
+    }
+}
+
+/// All committed and not retired frames, for one who is neither side: the sweep, after one side's death.
+pub(crate) fn snapshot(ring: &Ring, data: &Data) -> Result<Vec<u8>> {
+    let (head, tail) = ring.committed(data.capacity())?;
+    let (available, mut out) = ((tail - head) as usize, Vec::new());
+    let first = available.min(data.contiguous(head));
+    data.read(head, first, &mut out);
+    data.read(head + first as u64, available - first, &mut out);
+    Ok(out)
+}

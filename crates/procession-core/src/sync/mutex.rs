@@ -1,0 +1,263 @@
+//! A mutex in one word of shared memory that survives the death of whoever holds it, waits for it or was woken for it.
+
+use crate::{
+    atomic::Ordering::{Acquire, Relaxed, Release},
+    kill_point::kill_point,
+    members::Tag,
+    sync::Census,
+    sys::{clock::Deadline, futex},
+    wait,
+};
+
+/// The word:
+///
+/// | bits 0..30 | bit 30 | bit 31 | meaning |
+/// |---|---|---|---|
+/// | 0 | 0 | 0 | free, nobody sleeps |
+/// | 0 | 0 | 1 | free, somebody may sleep: the next unlocker wakes one again |
+/// | tag | 0 | 0 or 1 | held by the process that the tag names; with bit 31 somebody may sleep |
+/// | tag | 1 | 0 or 1 | its holder died; the next one steals it |
+/// | 0 | 1 | any | impossible |
+#[derive(Debug)]
+#[cfg_attr(not(loom), repr(transparent))]
+pub(crate) struct RawMutex {
+    word: futex::Futex,
+}
+
+const DIED: u32 = 1 << 30;
+const WAITERS: u32 = 1 << 31;
+
+/// How the lock was got.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub(crate) enum Locked {
+    /// From somebody who released it.
+    Clean,
+    /// From a dead holder: what it protects may be half changed, and is now the caller's to repair.
+    Recovered,
+}
+
+impl RawMutex {
+    /// Takes the lock, waiting until `deadline`; `None` when that passed.
+    ///
+    /// A stopped holder isn't dead: the lock is taken only from a process that is known to have ended.
+    #[inline]
+    pub(crate) fn lock(&self, me: Tag, census: &impl Census, deadline: Deadline) -> Option<Locked> {
+        match self.word.compare_exchange(0, me.bits(), Acquire, Relaxed) {
+            Ok(_) => {
+                kill_point!(MutexAfterLock);
+                Some(Locked::Clean)
+            }
+            Err(_) => self.lock_slow(me, census, deadline),
+        }
+    }
+
+    #[cold]
+    fn lock_slow(&self, me: Tag, census: &impl Census, deadline: Deadline) -> Option<Locked> {
+        if let Some(locked) = wait::spin(|| self.try_take(me, census)) {
+            return Some(locked);
+        }
+        loop {
+            if let Some(locked) = self.try_take(me, census) {
+                return Some(locked);
+            }
+            if deadline.has_passed() {
+                return None;
+            }
+            let word = self.word.load(Relaxed);
+            // Free, or to be stolen, since the look above: whoever marked it has already woken those who slept.
+            let Some(holder) = Tag::from_word(word).filter(|_| word & DIED == 0) else { continue };
+            let asleep = word | WAITERS;
+            if word != asleep && self.word.compare_exchange(word, asleep, Relaxed, Relaxed).is_err() {
+                continue;
+            }
+            kill_point!(MutexBeforeSleep);
+            let slice = deadline.at_most(wait::SLICE);
+            self.word.wait(asleep, slice);
+            kill_point!(MutexAfterWake);
+            if slice.has_passed() && census.is_gone(holder) {
+                self.mark(holder);
+            }
+        }
+    }
+
+    /// Takes the lock if it's free or its holder is dead. Keeps the waiter bit: whoever slept is still asleep.
+    fn try_take(&self, me: Tag, census: &impl Census) -> Option<Locked> {
+        let word = self.word.load(Relaxed);
+        let how = match Tag::from_word(word) {
+            None => Locked::Clean,
+            Some(holder) if word & DIED != 0 || census.is_marked_dead(holder) => Locked::Recovered,
+            Some(_) => return None,
+        };
+        self.word.compare_exchange(word, word & WAITERS | me.bits(), Acquire, Relaxed).ok()?;
+        if how == Locked::Recovered {
+            kill_point!(MutexAfterSteal);
+        } else {
+            kill_point!(MutexAfterLock);
+        }
+        Some(how)
+    }
+
+    /// Releases the lock. Only for its holder.
+    #[inline]
+    pub(crate) fn unlock(&self) {
+        kill_point!(MutexBeforeUnlock);
+        if self.word.fetch_and(WAITERS, Release) & WAITERS != 0 {
+            self.wake_one();
+        }
+    }
+
+    #[cold]
+    fn wake_one(&self) {
+        kill_point!(MutexBeforeWake);
+        // The bit stays while anybody sleeps: if the woken one is killed before it takes the lock, the next to unlock
+        // wakes another.
+        if self.word.wake(1) == 0 {
+            let _ = self.word.compare_exchange(WAITERS, 0, Relaxed, Relaxed);
+        }
+    }
+
+    /// Says that `dead` has died, and wakes everybody: they find the lock free, held by another, or to be stolen.
+    ///
+    /// Changes the word if `dead` holds the lock, so that one who was about to sleep on the old word doesn't.
+    pub(crate) fn mark(&self, dead: Tag) {
+        let mut word = self.word.load(Relaxed);
+        while Tag::from_word(word) == Some(dead) && word & DIED == 0 {
+            match self.word.compare_exchange(word, word | DIED, Release, Relaxed) {
+                Ok(_) => break,
+                Err(now) => word = now,
+            }
+        }
+        self.word.wake(futex::ALL);
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::{
+        kill_point::{KillPoint, check, until},
+        members::Owner,
+        sys::futex::Futex,
+    };
+    use loom::{
+        cell::UnsafeCell,
+        sync::{Arc, atomic::AtomicU32},
+        thread,
+    };
+
+    struct World {
+        mutex: RawMutex,
+        dead: AtomicU32,
+        value: UnsafeCell<u32>,
+    }
+
+    impl Census for World {
+        fn is_marked_dead(&self, tag: Tag) -> bool {
+            self.dead.load(Acquire) == tag.bits()
+        }
+        fn is_gone(&self, _: Tag) -> bool {
+            false
+        }
+    }
+
+    impl World {
+        fn new() -> Arc<World> {
+            Arc::new(World {
+                mutex: RawMutex { word: Futex::new(0) },
+                dead: AtomicU32::new(0),
+                value: UnsafeCell::new(0),
+            })
+        }
+
+        fn add_one(&self, me: Tag) {
+            let _ = self.mutex.lock(me, self, Deadline::NEVER).unwrap();
+            // SAFETY: bounds: one value. Aliasing: the lock is held, which loom checks. Lifetime: in the world.
+            self.value.with_mut(|v| unsafe { *v += 1 });
+            self.mutex.unlock();
+        }
+    }
+
+    fn tag(slot: usize) -> Tag {
+        Owner::new(slot, 1).unwrap().tag()
+    }
+
+    #[test]
+    fn excludes_and_loses_no_wake() {
+        check(|| {
+            let world = World::new();
+            let other = world.clone();
+            let thread = thread::spawn(move || other.add_one(tag(1)));
+            world.add_one(tag(2));
+            thread.join().unwrap();
+            let _ = world.mutex.lock(tag(3), &*world, Deadline::NEVER).unwrap();
+            // SAFETY: bounds: one value. Aliasing: the lock is held. Lifetime: in the world.
+            assert_eq!(world.value.with(|v| unsafe { *v }), 2);
+        });
+    }
+
+    /// One process is killed at the point, the monitor marks it, and the others still get the lock.
+    fn survives(point: KillPoint) {
+        check(move || {
+            let world = World::new();
+            let (victim, peer) = (world.clone(), world.clone());
+            let victim = thread::spawn(move || {
+                if until(point, || victim.add_one(tag(1))) {
+                    victim.dead.store(tag(1).bits(), crate::atomic::Ordering::Release);
+                    victim.mutex.mark(tag(1));
+                }
+            });
+            let peer = thread::spawn(move || peer.add_one(tag(2)));
+            world.add_one(tag(3));
+            victim.join().unwrap();
+            peer.join().unwrap();
+            let _ = world.mutex.lock(tag(4), &*world, Deadline::NEVER).unwrap();
+            // SAFETY: bounds: one value. Aliasing: the lock is held. Lifetime: in the world.
+            assert!(world.value.with(|v| unsafe { *v }) >= 2);
+        });
+    }
+
+    #[test]
+    fn survives_the_holder() {
+        survives(KillPoint::MutexAfterLock);
+    }
+
+    #[test]
+    fn survives_one_about_to_unlock() {
+        survives(KillPoint::MutexBeforeUnlock);
+    }
+
+    #[test]
+    fn survives_an_unlocker_that_wakes_nobody() {
+        survives(KillPoint::MutexBeforeWake);
+    }
+
+    #[test]
+    fn survives_one_about_to_sleep() {
+        survives(KillPoint::MutexBeforeSleep);
+    }
+
+    #[test]
+    fn survives_a_waiter_that_was_woken() {
+        survives(KillPoint::MutexAfterWake);
+    }
+
+    #[test]
+    fn survives_the_thief() {
+        check(|| {
+            let world = World::new();
+            let _ = world.mutex.lock(tag(1), &*world, Deadline::NEVER).unwrap();
+            world.dead.store(tag(1).bits(), crate::atomic::Ordering::Release);
+            let thief = world.clone();
+            let thief = thread::spawn(move || {
+                if until(KillPoint::MutexAfterSteal, || thief.add_one(tag(2))) {
+                    thief.dead.store(tag(2).bits(), crate::atomic::Ordering::Release);
+                    thief.mutex.mark(tag(2));
+                }
+            });
+            world.mutex.mark(tag(1));
+            world.add_one(tag(3));
+            thief.join().unwrap();
+        });
+    }
+}

@@ -1,0 +1,74 @@
+//! The lifeline: a pipe whose write end only the root holds. When the root is gone, however it ended, the kernel sends
+//! SIGKILL to every process that armed its read end.
+//!
+//! `F_SETSIG` chooses the signal that an asynchronous descriptor raises, and a pipe raises it when its last writer goes.
+//! So a child needs no thread for this, and one busy in user code ends as fast as an idle one. `PR_SET_PDEATHSIG` would
+//! follow the *thread* that started the child. Where the kernel refuses, a thread polls the pipe instead.
+
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    fd::{AsRawFd, OwnedFd},
+    fs::{Mode, OFlags, open},
+};
+use std::{io, time::Duration};
+
+/// Creates the pipe: the end that children inherit, and the end that keeps them alive.
+pub(crate) fn create() -> io::Result<(OwnedFd, OwnedFd)> {
+    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
+}
+
+/// Ties this process's life to the root's.
+pub(crate) fn arm(inherited: &OwnedFd) -> io::Result<()> {
+    // The owner of a signal belongs to the open file, which all children share; opening the pipe anew gives this
+    // process one of its own.
+    let path = format!("/proc/self/fd/{}", inherited.as_raw_fd());
+    let armed = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
+        .map_err(io::Error::from)
+        .and_then(|own| raise_sigkill(&own).map(|()| own));
+    match armed {
+        Ok(own) => {
+            // The root may have ended before the signal was armed.
+            if is_cut(&own, Duration::ZERO) {
+                end_now();
+            }
+            std::mem::forget(own);
+            Ok(())
+        }
+        Err(_) => {
+            let watched = inherited.try_clone()?;
+            std::thread::Builder::new().name("procession-lifeline".into()).stack_size(64 << 10).spawn(
+                move || {
+                    while !is_cut(&watched, Duration::from_secs(3600)) {}
+                    end_now();
+                },
+            )?;
+            Ok(())
+        }
+    }
+}
+
+fn raise_sigkill(own: &OwnedFd) -> io::Result<()> {
+    let fd = own.as_raw_fd();
+    let control = |command, argument: libc::c_int| {
+        // SAFETY: bounds: these commands take an integer. Aliasing, lifetime: no memory is passed.
+        match unsafe { libc::fcntl(fd, command, argument) } {
+            -1 => Err(io::Error::last_os_error()),
+            _ => Ok(()),
+        }
+    };
+    const F_SETSIG: libc::c_int = 10;
+    control(F_SETSIG, libc::SIGKILL)?;
+    control(libc::F_SETOWN, std::process::id() as libc::c_int)?;
+    control(libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK)
+}
+
+fn is_cut(pipe: &OwnedFd, timeout: Duration) -> bool {
+    let time = rustix::time::Timespec { tv_sec: timeout.as_secs() as _, tv_nsec: 0 };
+    let mut set = [PollFd::new(pipe, PollFlags::IN)];
+    matches!(poll(&mut set, Some(&time)), Ok(1)) && set[0].revents().contains(PollFlags::HUP)
+}
+
+fn end_now() -> ! {
+    let _ = rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL);
+    std::process::abort()
+}

@@ -1,0 +1,81 @@
+//! A process by descriptor: no other process can take its place, as can happen to a number.
+
+use crate::sys::clock::Deadline;
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    fd::{AsFd, BorrowedFd, OwnedFd},
+    io::Errno,
+    process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid},
+};
+use std::time::Duration;
+
+/// How a process ended, as the kernel tells its parent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Exited(i32),
+    Signalled {
+        signal: i32,
+        core: bool,
+    },
+    /// Reaped by somebody else, or by the kernel because SIGCHLD is ignored.
+    Unknown,
+}
+
+/// An open process descriptor.
+#[derive(Debug)]
+pub(crate) struct Pidfd(OwnedFd);
+
+impl Pidfd {
+    pub(crate) fn open(pid: u32) -> rustix::io::Result<Pidfd> {
+        let pid = Pid::from_raw(pid as i32).ok_or(Errno::SRCH)?;
+        pidfd_open(pid, PidfdFlags::empty()).map(Pidfd)
+    }
+
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) -> rustix::io::Result<()> {
+        pidfd_send_signal(&self.0, signal)
+    }
+
+    /// Waits until the process has ended; false when the deadline came first.
+    pub(crate) fn wait_ended(&self, deadline: Deadline) -> bool {
+        loop {
+            let time = deadline.remaining().map(|left| {
+                let left = left.min(Duration::from_secs(1 << 30));
+                rustix::time::Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ }
+            });
+            let mut set = [PollFd::new(&self.0, PollFlags::IN)];
+            match poll(&mut set, time.as_ref()) {
+                Ok(0) if deadline.has_passed() => return false,
+                Ok(0) | Err(Errno::INTR | Errno::NOMEM) => {}
+                Ok(_) => return true,
+                // Nothing else can happen to a descriptor that we own.
+                Err(_) => return true,
+            }
+        }
+    }
+
+    pub(crate) fn has_ended(&self) -> bool {
+        self.wait_ended(Deadline::after(Duration::ZERO))
+    }
+
+    /// Takes the exit status of a child, if it has ended. Only one caller ever gets it.
+    pub(crate) fn reap(&self) -> Option<Ended> {
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        loop {
+            return match waitid(WaitId::PidFd(self.fd()), options) {
+                Ok(None) => None,
+                Ok(Some(status)) => Some(match (status.exit_status(), status.terminating_signal()) {
+                    (Some(code), _) => Ended::Exited(code),
+                    (_, Some(signal)) => Ended::Signalled { signal, core: status.dumped() },
+                    _ => Ended::Unknown,
+                }),
+                Err(Errno::INTR) => continue,
+                // ECHILD: somebody else reaped it, or it reaps itself; it may still be running in the latter case.
+                Err(_) => self.has_ended().then_some(Ended::Unknown),
+            };
+        }
+    }
+}

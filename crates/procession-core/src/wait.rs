@@ -1,0 +1,46 @@
+//! Waiting, in one place: check, then check between yields, then sleep.
+//!
+//! Crossing to a process that sleeps on another core costs tens of microseconds, most of it in the one who wakes; a peer
+//! that is still looking costs a third of one. So a waiter looks for a while before it sleeps. The looking is bounded,
+//! so an idle program uses no processor, and it yields, because on one core the peer needs it to make progress.
+
+use crate::sys::clock::now;
+use std::time::Duration;
+
+/// Looks without leaving the processor, first.
+const CHECKS: u32 = 64;
+
+/// Then looks between yields, for this long.
+const YIELD_NANOS: u64 = 40_000;
+
+/// No sleep is longer than this. Whoever wakes up looks again at what it waits for and at who is alive, so that it makes
+/// progress even if the one who should have woken it was killed and the monitor is gone as well.
+pub(crate) const SLICE: Duration = Duration::from_millis(500);
+
+/// Looks until `ready` gives something or it's time to sleep.
+#[cfg(not(loom))]
+pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+    for _ in 0..CHECKS {
+        if let Some(value) = ready() {
+            return Some(value);
+        }
+        std::hint::spin_loop();
+    }
+    let until = now() + YIELD_NANOS;
+    loop {
+        std::thread::yield_now();
+        if let Some(value) = ready() {
+            return Some(value);
+        }
+        if now() >= until {
+            return None;
+        }
+    }
+}
+
+/// In the model, looking more than once only multiplies equal histories.
+#[cfg(loom)]
+pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+    let _ = (CHECKS, YIELD_NANOS, now as fn() -> u64);
+    ready()
+}
