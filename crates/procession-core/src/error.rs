@@ -31,10 +31,12 @@ pub enum ErrorKind {
     Codec,
     /// A system call failed for a reason that has no kind of its own.
     System,
+    /// A task did not give its value.
+    TaskFailed,
 }
 
 impl ErrorKind {
-    const ALL: [ErrorKind; 12] = {
+    const ALL: [ErrorKind; 13] = {
         use ErrorKind::*;
         [
             NotInitialised,
@@ -49,6 +51,7 @@ impl ErrorKind {
             ForeignBuild,
             Codec,
             System,
+            TaskFailed,
         ]
     };
 }
@@ -154,6 +157,11 @@ impl Error {
     /// Whether a process could not be started, or ended before it reached `init()`.
     pub fn is_start_failed(&self) -> bool {
         self.0.kind == ErrorKind::StartFailed
+    }
+
+    /// Whether a task or a process did not give its value: a `TaskError` that `?` made into this.
+    pub fn is_task_failed(&self) -> bool {
+        self.0.kind == ErrorKind::TaskFailed
     }
 
     /// Whether a value could not be encoded or decoded.

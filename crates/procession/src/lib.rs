@@ -1,1 +1,103 @@
+//! **Processes as easy as threads.** Run a function in another process, map a function over a pool of them; a crash, a
+//! hang or a leak in one costs at most one task.
+//!
+//! ```no_run
+//! use procession::{Pool, Process};
+//!
+//! fn greet(name: String) -> String {
+//!     format!("hello {name}, from process {}", std::process::id())
+//! }
+//!
+//! fn main() -> procession::Result<()> {
+//!     procession::init(); // first statement: a child runs its function here, and never returns
+//!
+//!     let process = Process::spawn(greet, ("egon".to_string(),))?;
+//!     println!("{}", process.join()?);
+//!
+//!     let pool = Pool::new(4)?;
+//!     let squares = pool.map(|n: u64| n * n, 0..100)?;
+//!     assert_eq!(squares[9], 81);
+//!     Ok(())
+//! }
+//! ```
+//!
+//! # What a function must be
+//!
+//! A `fn` item, or a closure that captures nothing (checked when it's compiled). A child runs the same program, but
+//! shares no memory with it except what this library shares; so what a function works on travels as its arguments, which
+//! are `serde` values, up to eight of them, and so does what it returns. References don't travel; `String` does.
+//!
+//! # Process death
+//!
+//! | who dies | what happens |
+//! |---|---|
+//! | a process started by [`Process::spawn`] | [`join`](Process::join) gives [`TaskError::Died`] with its [`ExitStatus`] |
+//! | a worker of a [`Pool`] | the task that it was running gives [`TaskError::Died`]; tasks that were only queued with it run elsewhere, and it's replaced |
+//! | the root (the process that started the others) | everything ends, at once, even by SIGKILL |
+//!
+//! # Things this library doesn't do
+//!
+//! - It doesn't protect against malice: the family of processes is one trust domain. Wrong bytes in shared memory give
+//!   errors, not undefined behaviour.
+//! - It doesn't move closures with captured state, references, descriptors or threads to another process.
+//! - It doesn't run on anything but 64-bit Linux.
+//! - It isn't a job queue that survives a restart: when the root ends, everything does.
 
+#![deny(unsafe_code)]
+
+mod codec;
+mod error;
+mod panics;
+mod pool;
+mod process;
+mod task;
+
+pub use error::TaskError;
+pub use panics::PanicInfo;
+pub use pool::{AsyncResult, Pool, PoolBuilder, PoolStatistics};
+pub use process::{Builder, Process, StartMethod, Stdio};
+#[doc(no_inline)]
+pub use procession_core::{Audit, Error, Result, start::ExitStatus};
+pub use procession_macros::{main, test};
+pub use task::Task;
+
+/// Makes this process ready to start others. The first statement of `main`, in every program that uses this library.
+///
+/// A process that the library starts is the same program, run from the beginning: in it this call runs the function that
+/// the process is for, and exits. So nothing after it happens twice, and anything before it does.
+/// [`#[procession::main]`](main) puts it where it belongs.
+///
+/// # Process death
+///
+/// A new process that can't join its family, because the root died in the meantime, exits here.
+pub fn init() {
+    procession_core::start::init();
+}
+
+/// Looks at everything in the family's shared memory and says what is there. For tests and diagnosis.
+///
+/// # Errors
+///
+/// [`is_not_initialised`](Error::is_not_initialised), [`is_forked`](Error::is_forked).
+pub fn audit() -> Result<Audit> {
+    procession_core::audit()
+}
+
+/// What the macros expand to; not for use by hand.
+#[doc(hidden)]
+pub mod macro_support {
+    pub use procession_core::start::set_test_entry;
+
+    /// The name that a test harness knows a test by: its path without the crate.
+    pub fn test_name(module: &str, function: &str) -> String {
+        match module.split_once("::") {
+            Some((_, path)) => format!("{path}::{function}"),
+            None => function.to_string(),
+        }
+    }
+}
+
+/// For this project's own tests.
+#[doc(hidden)]
+#[cfg(feature = "kill-points")]
+pub use procession_core::kill_point;

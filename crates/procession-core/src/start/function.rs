@@ -24,7 +24,8 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    pub(crate) fn from_bits(bits: u8) -> Option<Verdict> {
+    /// The verdict that the number stands for.
+    pub fn from_bits(bits: u8) -> Option<Verdict> {
         [Verdict::Value, Verdict::Panicked, Verdict::Codec, Verdict::Refused]
             .into_iter()
             .find(|v| *v as u8 == bits)

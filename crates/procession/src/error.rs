@@ -1,0 +1,64 @@
+//! Why a task or a process gave no value.
+
+use crate::{PanicInfo, codec};
+use procession_core::{
+    Error, ErrorKind,
+    start::{ExitStatus, Verdict},
+};
+use serde::de::DeserializeOwned;
+
+/// Why a function that ran in another process gave no value.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TaskError {
+    /// It panicked.
+    #[error("the task panicked: {0}")]
+    Panicked(PanicInfo),
+    /// Its process ended: killed, crashed, or because the function itself called exit.
+    #[error("the process died while it ran the task: {0}")]
+    Died(ExitStatus),
+    /// It ran longer than it may, and its process was killed.
+    #[error("the task ran longer than it may")]
+    TimedOut,
+    /// It was taken back before it had run to its end: its pool was terminated.
+    #[error("the task was cancelled")]
+    Cancelled,
+    /// Its arguments or its value could not be encoded or decoded; the text names the type.
+    #[error("{0}")]
+    Codec(Error),
+    /// It never ran: the pool was closed, or no process could be started, or memory was short.
+    #[error("{0}")]
+    Failed(Error),
+}
+
+impl From<Error> for TaskError {
+    fn from(error: Error) -> TaskError {
+        if error.is_codec() { TaskError::Codec(error) } else { TaskError::Failed(error) }
+    }
+}
+
+impl From<TaskError> for Error {
+    fn from(error: TaskError) -> Error {
+        match error {
+            TaskError::Codec(error) | TaskError::Failed(error) => error,
+            error => Error::new(ErrorKind::TaskFailed, error.to_string()),
+        }
+    }
+}
+
+/// What a function's verdict and bytes mean.
+#[inline]
+pub(crate) fn outcome<R: DeserializeOwned>(verdict: Verdict, bytes: &[u8]) -> Result<R, TaskError> {
+    if verdict == Verdict::Value { Ok(codec::decode(bytes)?) } else { Err(failure(verdict, bytes)) }
+}
+
+#[cold]
+fn failure(verdict: Verdict, bytes: &[u8]) -> TaskError {
+    match verdict {
+        Verdict::Panicked => match codec::decode(bytes) {
+            Ok(info) => TaskError::Panicked(info),
+            Err(error) => TaskError::Codec(error),
+        },
+        _ => TaskError::from(Error::decode(bytes)),
+    }
+}

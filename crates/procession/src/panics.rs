@@ -1,0 +1,117 @@
+//! Panics of tasks: caught where they happen, carried to whoever asked for the value.
+
+use serde::{Deserialize, Serialize};
+use std::{
+    backtrace::{Backtrace, BacktraceStatus},
+    cell::RefCell,
+    fmt,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Once,
+};
+
+/// What a task panicked with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PanicInfo {
+    message: String,
+    location: Option<String>,
+    backtrace: Option<String>,
+}
+
+impl PanicInfo {
+    /// The panic's message; for a payload that isn't text, a remark that says so.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+
+    /// Where it was raised, as `file:line:column`. Unknown if the task replaced the panic hook.
+    pub fn location(&self) -> Option<&str> {
+        self.location.as_deref()
+    }
+
+    /// The stack, if `RUST_BACKTRACE` was set for the process that ran the task.
+    pub fn backtrace(&self) -> Option<&str> {
+        self.backtrace.as_deref()
+    }
+}
+
+impl fmt::Display for PanicInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)?;
+        match &self.location {
+            Some(location) => write!(f, ", at {location}"),
+            None => Ok(()),
+        }
+    }
+}
+
+thread_local! {
+    /// While a task runs in this thread: what the hook saw.
+    static SEEN: RefCell<Option<Seen>> = const { RefCell::new(None) };
+}
+
+#[derive(Default)]
+struct Seen {
+    location: Option<String>,
+    backtrace: Option<String>,
+}
+
+/// Runs a task. Its panic is a value, and isn't printed: whoever asked for the task's value hears of it.
+pub(crate) fn catch<R>(task: impl FnOnce() -> R) -> Result<R, PanicInfo> {
+    static HOOK: Once = Once::new();
+    HOOK.call_once(|| {
+        let previous = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            let is_task = SEEN.with_borrow_mut(|seen| {
+                let Some(seen) = seen else { return false };
+                seen.location = info.location().map(|location| location.to_string());
+                let backtrace = Backtrace::capture();
+                seen.backtrace =
+                    (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+                true
+            });
+            if !is_task {
+                previous(info);
+            }
+        }));
+    });
+    let outer = SEEN.replace(Some(Seen::default()));
+    let result = catch_unwind(AssertUnwindSafe(task));
+    let seen = SEEN.replace(outer).unwrap_or_default();
+    result.map_err(|payload| {
+        let message = if let Some(text) = payload.downcast_ref::<&str>() {
+            text.to_string()
+        } else if let Some(text) = payload.downcast_ref::<String>() {
+            text.clone()
+        } else {
+            "a panic whose payload isn't text".to_string()
+        };
+        // Dropping a payload runs the task's code once more.
+        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+        PanicInfo { message, location: seen.location, backtrace: seen.backtrace }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_becomes_a_value_with_its_place() {
+        let info = catch(|| panic!("no {}", 7)).map(|()| 0).unwrap_err();
+        assert_eq!(info.message(), "no 7");
+        assert!(info.location().unwrap().starts_with(file!()), "{info}");
+        assert_eq!(catch(|| 3), Ok(3));
+        let info = catch(|| std::panic::panic_any(5_u8)).map(|()| 0).unwrap_err();
+        assert!(info.message().contains("isn't text"));
+    }
+
+    #[test]
+    fn a_task_inside_a_task_keeps_them_apart() {
+        let outer = catch(|| {
+            let inner = catch(|| panic!("inner")).map(|()| 0).unwrap_err();
+            assert_eq!(inner.message(), "inner");
+            panic!("outer")
+        });
+        assert_eq!(outer.map(|()| 0).unwrap_err().message(), "outer");
+    }
+}

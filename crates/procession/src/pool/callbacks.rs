@@ -1,0 +1,88 @@
+//! The thread that callbacks run on: one for each pool, so that a callback that blocks or panics harms no task.
+
+use procession_core::{Error, ErrorKind, Result};
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::{
+        Arc, Condvar, Mutex,
+        atomic::{AtomicUsize, Ordering},
+        mpsc,
+    },
+    thread,
+};
+
+type Callback = Box<dyn FnOnce() + Send>;
+
+/// Queues callbacks for a pool's callback thread, which ends with this value.
+pub(super) struct Callbacks {
+    queue: mpsc::Sender<Callback>,
+    /// Callbacks of tasks that are not done: while there are any, results are received as they come.
+    wanted: AtomicUsize,
+    /// Callbacks that are queued or running.
+    pending: Arc<Pending>,
+}
+
+#[derive(Default)]
+struct Pending {
+    count: Mutex<usize>,
+    none: Condvar,
+}
+
+impl Pending {
+    fn change(&self, by: isize) {
+        let mut count = self.count.lock().unwrap_or_else(|e| e.into_inner());
+        *count = count.wrapping_add_signed(by);
+        if *count == 0 {
+            self.none.notify_all();
+        }
+    }
+}
+
+impl Callbacks {
+    pub(super) fn new(name: &str) -> Result<Callbacks> {
+        let (queue, callbacks) = mpsc::channel::<Callback>();
+        let pending = Arc::new(Pending::default());
+        let finished = pending.clone();
+        let run = move || {
+            for callback in callbacks {
+                // The hook has printed its panic, and there is nobody else to tell.
+                let _ = catch_unwind(AssertUnwindSafe(callback));
+                finished.change(-1);
+            }
+        };
+        let thread = thread::Builder::new().name(format!("{name}-callbacks")).spawn(run);
+        thread.map_err(|e| {
+            Error::new(ErrorKind::System, format!("could not start the callback thread: {e}"))
+        })?;
+        Ok(Callbacks { queue, wanted: AtomicUsize::new(0), pending })
+    }
+
+    /// Runs the callback on the thread, after those that came before.
+    pub(super) fn run(&self, callback: Callback) {
+        self.pending.change(1);
+        if self.queue.send(callback).is_err() {
+            self.pending.change(-1);
+        }
+    }
+
+    /// One more task that somebody wants to hear of as soon as it's done, or one less.
+    pub(super) fn want(&self, one_more: bool) {
+        if one_more {
+            self.wanted.fetch_add(1, Ordering::AcqRel);
+        } else {
+            self.wanted.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    pub(super) fn are_wanted(&self) -> bool {
+        self.wanted.load(Ordering::Acquire) != 0
+    }
+
+    /// Waits until none is queued or running.
+    pub(super) fn wait_done(&self) {
+        let mut count = self.pending.count.lock().unwrap_or_else(|e| e.into_inner());
+        while *count != 0 {
+            count = self.pending.none.wait(count).unwrap_or_else(|e| e.into_inner());
+        }
+    }
+}
