@@ -9,6 +9,7 @@ compile_error!("procession works on 64-bit Linux only: it needs futexes, memfd a
 
 mod arena;
 mod atomic;
+mod bytes;
 mod error;
 mod family;
 mod members;

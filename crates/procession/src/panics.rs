@@ -2,8 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 use std::{
+    any::Any,
     backtrace::{Backtrace, BacktraceStatus},
-    cell::RefCell,
+    cell::{Cell, RefCell},
     fmt,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Once,
@@ -45,50 +46,59 @@ impl fmt::Display for PanicInfo {
 }
 
 thread_local! {
-    /// While a task runs in this thread: what the hook saw.
+    /// Whether a task runs in this thread. A plain flag, because it's set and cleared for each task.
+    static IN_TASK: Cell<bool> = const { Cell::new(false) };
+    /// What the hook saw of the task's panic.
     static SEEN: RefCell<Option<Seen>> = const { RefCell::new(None) };
 }
 
-#[derive(Default)]
 struct Seen {
     location: Option<String>,
     backtrace: Option<String>,
 }
 
-/// Runs a task. Its panic is a value, and isn't printed: whoever asked for the task's value hears of it.
-pub(crate) fn catch<R>(task: impl FnOnce() -> R) -> Result<R, PanicInfo> {
+fn install_hook() {
     static HOOK: Once = Once::new();
     HOOK.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
-            let is_task = SEEN.with_borrow_mut(|seen| {
-                let Some(seen) = seen else { return false };
-                seen.location = info.location().map(|location| location.to_string());
-                let backtrace = Backtrace::capture();
-                seen.backtrace =
-                    (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
-                true
-            });
-            if !is_task {
-                previous(info);
+            if !IN_TASK.get() {
+                return previous(info);
             }
+            let backtrace = Backtrace::capture();
+            let is_captured = backtrace.status() == BacktraceStatus::Captured;
+            SEEN.set(Some(Seen {
+                location: info.location().map(|location| location.to_string()),
+                backtrace: is_captured.then(|| backtrace.to_string()),
+            }));
         }));
     });
-    let outer = SEEN.replace(Some(Seen::default()));
+}
+
+/// Runs a task. Its panic is a value, and isn't printed: whoever asked for the task's value hears of it.
+#[inline]
+pub(crate) fn catch<R>(task: impl FnOnce() -> R) -> Result<R, PanicInfo> {
+    install_hook();
+    let outer = IN_TASK.replace(true);
     let result = catch_unwind(AssertUnwindSafe(task));
-    let seen = SEEN.replace(outer).unwrap_or_default();
-    result.map_err(|payload| {
-        let message = if let Some(text) = payload.downcast_ref::<&str>() {
-            text.to_string()
-        } else if let Some(text) = payload.downcast_ref::<String>() {
-            text.clone()
-        } else {
-            "a panic whose payload isn't text".to_string()
-        };
-        // Dropping a payload runs the task's code once more.
-        let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
-        PanicInfo { message, location: seen.location, backtrace: seen.backtrace }
-    })
+    IN_TASK.set(outer);
+    result.map_err(describe)
+}
+
+#[cold]
+fn describe(payload: Box<dyn Any + Send>) -> PanicInfo {
+    let seen = SEEN.take();
+    let message = if let Some(text) = payload.downcast_ref::<&str>() {
+        text.to_string()
+    } else if let Some(text) = payload.downcast_ref::<String>() {
+        text.clone()
+    } else {
+        "a panic whose payload isn't text".to_string()
+    };
+    // Dropping a payload runs the task's code once more.
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    let (location, backtrace) = seen.map_or((None, None), |seen| (seen.location, seen.backtrace));
+    PanicInfo { message, location, backtrace }
 }
 
 #[cfg(test)]

@@ -32,12 +32,18 @@ impl Inbox {
         let block = arena.alloc(size_of::<PoolRecord>())?;
         let record: &PoolRecord = arena.record(block)?;
         record.backlog.store(0, Relaxed);
+        record.attended.store(0, Relaxed);
         Ok(Inbox { arena, offset: block.offset(), record })
     }
 
-    /// Waits until `ready` gives something: it's called after every result, and after every death.
+    /// Waits until `ready` gives something: it's called after every result, and after every death. It must look after the
+    /// workers as well, and once more afterwards if there is a backlog: while anybody waits here, they don't ring for the
+    /// dispatcher.
     pub fn wait_for_result<T>(&self, deadline: Deadline, ready: impl FnMut() -> Option<T>) -> Option<T> {
-        self.record.results.wait_until(deadline, ready)
+        self.record.attended.fetch_add(1, SeqCst);
+        let result = self.record.results.wait_until(deadline, ready);
+        self.record.attended.fetch_sub(1, SeqCst);
+        result
     }
 
     /// Waits until `ready` gives something: it's called when workers need the owner's attention, and after every death.
@@ -53,6 +59,11 @@ impl Inbox {
     /// Wakes the dispatcher.
     pub fn ring_attention(&self) {
         self.record.attention.notify();
+    }
+
+    /// What was said last.
+    pub fn has_backlog(&self) -> bool {
+        self.record.backlog.load(SeqCst) != 0
     }
 
     /// Says whether a worker that runs out of tasks should ring.

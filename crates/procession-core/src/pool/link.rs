@@ -4,7 +4,7 @@ use super::{
     claim::Claim,
     inbox::Inbox,
     record::LinkRecord,
-    wire::{BATCH, CLAIM_AT, LENT_RESULT, Reference, Tasks, receive},
+    wire::{BATCH, CLAIM_AT, LENT_RESULT, Reference, Results, Tasks, take_over},
 };
 use crate::{
     arena::{Arena, Handle},
@@ -32,6 +32,15 @@ pub struct Link {
     tasks: Producer<'static>,
     results: Consumer<'static>,
     buffer: Vec<u8>,
+}
+
+/// Who gets results.
+pub trait Receiver {
+    /// How many results of those to come belong together; 0 if none is expected.
+    fn expected(&self) -> usize;
+
+    /// Takes results: all that are expected, or some of them.
+    fn deliver(&mut self, results: Results);
 }
 
 /// Names a batch of tasks that was handed out: where its claim word is.
@@ -121,43 +130,57 @@ impl Link {
     ///
     /// # Errors
     ///
-    /// Corrupted when the worker wrote what no worker writes; `deliver` has had the results before that.
-    pub fn receive(&mut self, mut deliver: impl FnMut(Verdict, &[u8])) -> Result<usize> {
+    /// Corrupted when the worker wrote what no worker writes, or more results than it had tasks; the receiver has had the
+    /// results before that.
+    pub fn receive(&mut self, receiver: &mut impl Receiver) -> Result<usize> {
         self.buffer.clear();
         let bytes = self.results.read_all(&mut self.buffer)?;
-        let mut lent = Vec::new();
-        let mut count = 0;
-        let mut outcome = Ok(());
-        for frame in Frames::new(&self.buffer) {
-            let step = frame.and_then(|frame| {
-                let verdict = Verdict::from_bits(frame.kind & !LENT_RESULT)
-                    .ok_or_else(|| Error::corrupted(format_args!("a result of kind {}", frame.kind)))?;
-                if frame.kind & LENT_RESULT == 0 {
-                    deliver(verdict, frame.payload);
-                } else {
-                    let reference = Reference::parse(frame.payload)?;
-                    let bytes = receive(self.arena, reference)?;
-                    kill_point!(ResultAfterTakeOver);
-                    lent.push(reference.offset);
-                    deliver(verdict, &bytes);
-                }
-                count += 1;
-                Ok(())
-            });
-            if step.is_err() {
-                outcome = step;
-                break;
-            }
+        if bytes == 0 {
+            return Ok(0);
         }
+        let mut lent = Vec::new();
+        let outcome = Link::split(self.arena, &self.buffer, receiver, &mut lent);
         // Everything lent is this process's by now, so the frames that name it may go.
         self.results.retire(bytes);
         for offset in lent {
             self.arena.free(self.arena.block(offset)?, self.arena.me());
         }
-        if count != 0 || bytes != 0 {
-            self.record.room.notify();
+        self.record.room.notify();
+        outcome
+    }
+
+    /// Splits what lay in the ring into runs that belong together.
+    fn split(arena: &Arena, bytes: &[u8], receiver: &mut impl Receiver, lent: &mut Vec<u64>) -> Result<usize> {
+        let mut frames = Frames::new(bytes);
+        let (mut total, mut start, mut count) = (0, 0, 0);
+        let mut expected = receiver.expected();
+        loop {
+            let before = bytes.len() - frames.rest();
+            let frame = frames.next().transpose()?;
+            let is_lent = frame.is_some_and(|frame| frame.kind & LENT_RESULT != 0);
+            if count > 0 && (count == expected || is_lent || frame.is_none()) {
+                receiver.deliver(Results::Frames { bytes: bytes[start..before].to_vec(), count });
+                total += count;
+                (start, count, expected) = (before, 0, receiver.expected());
+            }
+            let Some(frame) = frame else { return Ok(total) };
+            let verdict = Verdict::from_bits(frame.kind & !LENT_RESULT)
+                .ok_or_else(|| Error::corrupted(format_args!("a result of kind {}", frame.kind)))?;
+            if expected == 0 {
+                return Err(Error::corrupted("a worker gave more results than it had tasks"));
+            }
+            if is_lent {
+                let reference = Reference::parse(frame.payload)?;
+                let large = take_over(arena, reference)?;
+                kill_point!(ResultAfterTakeOver);
+                lent.push(reference.offset);
+                receiver.deliver(Results::Large(verdict, large));
+                total += 1;
+                (start, expected) = (bytes.len() - frames.rest(), receiver.expected());
+            } else {
+                count += 1;
+            }
         }
-        outcome.map(|()| count)
     }
 
     /// Says that no more tasks will come: the worker ends when it has run what it has.

@@ -11,7 +11,7 @@ mod wire;
 mod worker;
 
 pub use inbox::Inbox;
-pub use link::{Link, Ticket};
+pub use link::{Link, Receiver, Ticket};
 pub(crate) use record::LinkRecord;
-pub use wire::{INLINE, Loan, Tasks};
+pub use wire::{INLINE, Loan, Results, Tasks};
 pub use worker::Worker;

@@ -26,6 +26,9 @@ pub(crate) struct PoolRecord {
     pub(super) attention: EventCount,
     /// Whether the owner holds back tasks that an idle worker should have.
     pub(super) backlog: AtomicU32,
+    /// How many threads wait for results and look after the workers meanwhile. While there are any, what needs attention
+    /// is rung to them, and the dispatcher sleeps on.
+    pub(super) attended: AtomicU32,
 }
 
 /// What one worker shares with its pool's owner.
@@ -123,6 +126,13 @@ impl Recover for LinkRecord {
         visit(self.pool.load(Acquire));
         // A scribbled ring hides what it lent; those blocks then belong to nobody, and are freed.
         let _ = self.lent(block, visit);
+    }
+}
+
+impl PoolRecord {
+    /// A worker's part: somebody should look after the pool.
+    pub(super) fn call_attention(&self) {
+        if self.attended.load(Acquire) != 0 { self.results.notify() } else { self.attention.notify() }
     }
 }
 

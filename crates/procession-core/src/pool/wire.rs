@@ -12,6 +12,8 @@ use crate::{
     arena::{Arena, BlockState},
     error::{Error, Result},
     family,
+    ring::Frames,
+    start::Verdict,
 };
 
 /// The largest argument or result that travels in the ring itself, in bytes.
@@ -99,43 +101,35 @@ impl Tasks {
         Tasks::default()
     }
 
-    /// Adds a task whose argument `encode` appends to the buffer.
+    /// Adds a task whose argument `encode` appends to the buffer. A large argument goes into a block of its own.
     ///
     /// # Errors
     ///
-    /// What `encode` gives; nothing was added then.
-    pub fn push<E>(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> Result<(), E>) -> Result<(), E> {
+    /// What `encode` gives; out of memory. Nothing was added then.
+    #[inline]
+    pub fn push(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<Option<Loan>> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 4]);
         if let Err(e) = encode(&mut self.bytes) {
             self.bytes.truncate(start);
             return Err(e);
         }
-        let len = (self.bytes.len() - start - 4) as u32;
-        self.bytes[start..start + 4].copy_from_slice(&len.to_le_bytes());
+        let len = self.bytes.len() - start - 4;
+        let loan = if len > INLINE { Some(self.lend(start)?) } else { None };
+        let word = if loan.is_some() { Reference::SIZE as u32 | LENT_TASK } else { len as u32 };
+        self.bytes[start..start + 4].copy_from_slice(&word.to_le_bytes());
         self.ends.push(self.bytes.len() as u32);
-        Ok(())
+        Ok(loan)
     }
 
-    /// If the last task's argument is too large for the ring, moves it into a block.
-    ///
-    /// # Errors
-    ///
-    /// Out of memory; the task was taken out again then.
-    pub fn lend_last(&mut self) -> Result<Option<Loan>> {
-        let Some(end) = self.ends.pop() else { return Ok(None) };
-        let start = self.ends.last().map_or(0, |end| *end as usize);
-        if end as usize - start - 4 <= INLINE {
-            self.ends.push(end);
-            return Ok(None);
-        }
+    /// Moves the argument that was encoded after `start` into a block.
+    #[cold]
+    fn lend(&mut self, start: usize) -> Result<Loan> {
         let loan = Loan::new(&self.bytes[start + 4..]);
-        self.bytes.truncate(start);
+        self.bytes.truncate(if loan.is_ok() { start + 4 } else { start });
         let loan = loan?;
-        self.bytes.extend_from_slice(&(Reference::SIZE as u32 | LENT_TASK).to_le_bytes());
         self.bytes.extend_from_slice(&loan.0.to_bytes());
-        self.ends.push(self.bytes.len() as u32);
-        Ok(Some(loan))
+        Ok(loan)
     }
 
     /// How many tasks there are.
@@ -168,17 +162,60 @@ impl Tasks {
 }
 
 /// Takes the next task off the bytes of a batch: its argument or the reference to it.
+#[inline]
 pub(super) fn next_task<'a>(bytes: &mut &'a [u8]) -> Result<(&'a [u8], bool)> {
-    let cut = || Error::corrupted("a batch of tasks ends too early");
-    let (head, rest) = bytes.split_first_chunk().ok_or_else(cut)?;
-    let word = u32::from_le_bytes(*head);
-    let (argument, rest) = rest.split_at_checked((word & !LENT_TASK) as usize).ok_or_else(cut)?;
-    *bytes = rest;
-    Ok((argument, word & LENT_TASK != 0))
+    let mut take = || {
+        let (head, rest) = bytes.split_first_chunk()?;
+        let word = u32::from_le_bytes(*head);
+        let (argument, rest) = rest.split_at_checked((word & !LENT_TASK) as usize)?;
+        *bytes = rest;
+        Some((argument, word & LENT_TASK != 0))
+    };
+    take().ok_or_else(|| Error::corrupted("a batch of tasks ends too early"))
+}
+
+/// Results in the order in which their tasks were claimed, in private memory.
+#[derive(Debug)]
+pub enum Results {
+    /// Small ones, as they lay in the ring.
+    Frames {
+        /// The frames.
+        bytes: Vec<u8>,
+        /// How many there are.
+        count: usize,
+    },
+    /// One that came in a block of its own.
+    Large(Verdict, Vec<u8>),
+}
+
+impl Results {
+    /// How many there are.
+    #[allow(clippy::len_without_is_empty, reason = "there is always one")]
+    pub fn len(&self) -> usize {
+        match self {
+            Results::Frames { count, .. } => *count,
+            Results::Large(..) => 1,
+        }
+    }
+
+    /// Each one's verdict and bytes.
+    #[inline]
+    pub fn iter(&self) -> impl Iterator<Item = (Verdict, &[u8])> {
+        let (frames, large) = match self {
+            Results::Frames { bytes, .. } => (bytes.as_slice(), None),
+            Results::Large(verdict, bytes) => (&[][..], Some((*verdict, bytes.as_slice()))),
+        };
+        // Both were checked when they were received.
+        let small = Frames::new(frames).filter_map(|frame| {
+            let frame = frame.ok()?;
+            Some((Verdict::from_bits(frame.kind)?, frame.payload))
+        });
+        small.chain(large)
+    }
 }
 
 /// Takes over and copies a lent result; the caller frees it once its frame is retired.
-pub(super) fn receive(arena: &Arena, reference: Reference) -> Result<Vec<u8>> {
+pub(super) fn take_over(arena: &Arena, reference: Reference) -> Result<Vec<u8>> {
     let block = arena.block(reference.offset)?;
     match block.state() {
         BlockState::Raw(owner) if owner == arena.me() || arena.take_over(block, owner) => {

@@ -15,6 +15,7 @@ use crate::{
     ring::{Consumer, Producer},
     start::{Function, FunctionId, Verdict},
     sys::clock::Deadline,
+    wait,
 };
 
 /// The worker's side of a link: runs tasks until its owner closes the link, or dies.
@@ -103,11 +104,12 @@ impl Worker {
             }
             Err(e) => Some(Err(e)),
         };
-        if let Some(next) = look() {
+        if let Some(next) = wait::spin(&mut look) {
             return next;
         }
+        // About to sleep. If there is more to do, somebody should come and give it.
         if self.pool.backlog.load(Acquire) != 0 {
-            self.pool.attention.notify();
+            self.pool.call_attention();
         }
         record.work.wait_until(Deadline::NEVER, look).expect("a wait without a deadline ends with a value")
     }
@@ -134,7 +136,7 @@ impl Worker {
         if pushed {
             self.pool.results.notify();
             if self.results.is_half_full() {
-                self.pool.attention.notify();
+                self.pool.call_attention();
             }
         }
         pushed
@@ -143,7 +145,7 @@ impl Worker {
     #[cold]
     fn wait_for_room(&mut self, kind: u8, result: &[u8]) -> bool {
         self.pool.results.notify();
-        self.pool.attention.notify();
+        self.pool.call_attention();
         let (results, arena, owner) = (&mut self.results, self.arena, self.owner);
         let pushed = self.record.room.wait_until(Deadline::NEVER, || {
             if results.push(kind, &[result]).is_some() {

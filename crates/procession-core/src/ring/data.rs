@@ -1,6 +1,6 @@
 //! The bytes of a ring.
 
-use crate::{arena::Block, atomic::AtomicU64, error::Result};
+use crate::{arena::Block, atomic::AtomicU64, bytes::copy, error::Result};
 use std::ptr::NonNull;
 
 /// A ring's bytes in shared memory: addressed by position, which wraps around.
@@ -52,7 +52,7 @@ impl Data {
         let target = self.at(position, bytes.len());
         // SAFETY: bounds: checked by `at`. Aliasing: between head and tail + capacity, where only the one producer
         // writes and nobody reads before the commit; `bytes` is private. Lifetime: never unmapped.
-        unsafe { target.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
+        unsafe { copy(bytes.as_ptr(), target, bytes.len()) };
     }
 
     /// Appends committed bytes to `out`.

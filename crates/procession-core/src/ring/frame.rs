@@ -43,31 +43,42 @@ impl<'a> Frames<'a> {
         Frames(bytes)
     }
 
-    fn take(&mut self) -> Result<Frame<'a>> {
+    /// How many bytes are still to be looked at.
+    pub(crate) fn rest(&self) -> usize {
+        self.0.len()
+    }
+
+    #[inline]
+    fn take(&mut self) -> Option<Frame<'a>> {
         let bytes = self.0;
-        let cut = || Error::corrupted("a frame reaches over the end of its ring");
-        let (head, rest) = bytes.split_first_chunk().ok_or_else(cut)?;
+        let (head, rest) = bytes.split_first_chunk()?;
         let (kind, len) = parse_header(u32::from_le_bytes(*head));
-        let payload = rest.get(..len).ok_or_else(cut)?;
-        self.0 = bytes.get(frame_space(len)..).ok_or_else(cut)?;
-        Ok(Frame { kind, payload })
+        let payload = rest.get(..len)?;
+        self.0 = bytes.get(frame_space(len)..)?;
+        Some(Frame { kind, payload })
     }
 }
 
 impl<'a> Iterator for Frames<'a> {
     type Item = Result<Frame<'a>>;
 
+    #[inline]
     fn next(&mut self) -> Option<Result<Frame<'a>>> {
         while !self.0.is_empty() {
             match self.take() {
-                Ok(frame) if frame.kind == SKIP => {}
-                Ok(frame) => return Some(Ok(frame)),
-                Err(e) => {
+                Some(frame) if frame.kind == SKIP => {}
+                Some(frame) => return Some(Ok(frame)),
+                None => {
                     self.0 = &[];
-                    return Some(Err(e));
+                    return Some(Err(cut_off()));
                 }
             }
         }
         None
     }
+}
+
+#[cold]
+pub(super) fn cut_off() -> Error {
+    Error::corrupted("a frame reaches over the end of its ring")
 }

@@ -2,10 +2,10 @@
 
 use super::{
     cursor::{Head, Tail},
-    frame::{FRAME_HEADER, SKIP, frame_space, header, parse_header},
+    frame::{FRAME_HEADER, SKIP, cut_off, frame_space, header, parse_header},
 };
 use crate::{
-    error::{Error, Result},
+    error::Result,
     ring::{Data, Ring},
 };
 
@@ -89,7 +89,7 @@ impl<'a> Consumer<'a> {
             let (kind, len) = parse_header(self.data.read_u32(at));
             let space = frame_space(len);
             if space > available || space > self.data.contiguous(at) {
-                return Err(Error::corrupted("a frame reaches over the end of its ring"));
+                return Err(cut_off());
             }
             if kind == SKIP {
                 self.head.retire(self.ring, space);

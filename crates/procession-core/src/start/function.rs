@@ -25,10 +25,15 @@ pub enum Verdict {
 
 impl Verdict {
     /// The verdict that the number stands for.
+    #[inline]
     pub fn from_bits(bits: u8) -> Option<Verdict> {
-        [Verdict::Value, Verdict::Panicked, Verdict::Codec, Verdict::Refused]
-            .into_iter()
-            .find(|v| *v as u8 == bits)
+        Some(match bits {
+            1 => Verdict::Value,
+            2 => Verdict::Panicked,
+            3 => Verdict::Codec,
+            4 => Verdict::Refused,
+            _ => return None,
+        })
     }
 
     /// The verdict for what the library could not do.

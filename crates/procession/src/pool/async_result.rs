@@ -3,10 +3,10 @@
 use super::{
     callbacks::Callbacks,
     engine::Engine,
-    sink::{Outcome, Run, Sink},
+    sink::{Outcome, Sink},
 };
 use crate::TaskError;
-use procession_core::Deadline;
+use procession_core::{Deadline, pool::Results};
 use serde::de::DeserializeOwned;
 use std::{
     fmt,
@@ -39,8 +39,8 @@ impl Cell {
 }
 
 impl Sink for Cell {
-    fn deliver(&self, _first: usize, run: Run) {
-        if let Some((verdict, bytes)) = run.iter().next() {
+    fn deliver(&self, _first: usize, results: Results) {
+        if let Some((verdict, bytes)) = results.iter().next() {
             self.set(Outcome::Ran(verdict, bytes.to_vec()));
         }
     }

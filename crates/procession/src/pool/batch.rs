@@ -40,8 +40,7 @@ impl BatchBuilder {
     /// The argument can't be encoded, or is large and doesn't fit into shared memory. It wasn't added then.
     #[inline]
     pub(super) fn push<A: Serialize>(&mut self, arguments: &A) -> Result<()> {
-        self.tasks.push(|out| codec::encode(arguments, out))?;
-        self.loans.extend(self.tasks.lend_last()?);
+        self.loans.extend(self.tasks.push(|out| codec::encode(arguments, out))?);
         Ok(())
     }
 

@@ -140,19 +140,29 @@ impl Engine {
 
     /// Waits until `ready` gives something, doing the engine's work meanwhile; `None` when the deadline passed.
     pub(super) fn wait_for<T>(&self, deadline: Deadline, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
-        self.inbox.wait_for_result(deadline, || {
+        let result = self.inbox.wait_for_result(deadline, || {
             ready().or_else(|| {
                 self.pump();
                 ready()
             })
-        })
+        });
+        if self.inbox.has_backlog() {
+            // A worker may have rung for attention when this thread already knew what it wanted to know.
+            self.look_after(self.lock());
+        }
+        result
     }
 
     /// Does what there is to do now: receives, looks after deaths, hands out, moves tasks to idle workers.
     ///
     /// If another thread is at it, that thread does it, and rings when something came of it.
     fn pump(&self) {
-        let Ok(mut state) = self.state.try_lock() else { return };
+        if let Ok(state) = self.state.try_lock() {
+            self.look_after(state);
+        }
+    }
+
+    fn look_after(&self, mut state: MutexGuard<'_, State>) {
         let mut changed = state.receive() != 0;
         let deaths = self.inbox.deaths();
         if deaths != state.deaths_seen {

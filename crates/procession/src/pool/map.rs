@@ -4,13 +4,13 @@ use super::{
     batch::BatchBuilder,
     engine::Engine,
     plan,
-    sink::{Run, Sink},
+    sink::Sink,
 };
 use crate::{
     TaskError, error,
     task::{Task, descriptor},
 };
-use procession_core::{Deadline, pool::Link};
+use procession_core::{Deadline, pool::{Link, Results}};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     collections::BTreeMap,
@@ -22,14 +22,14 @@ use std::{
 struct Arrivals(Mutex<Vec<(usize, Part)>>);
 
 enum Part {
-    Ran(Run),
+    Ran(Results),
     Failed(TaskError),
 }
 
 impl Part {
     fn len(&self) -> usize {
         match self {
-            Part::Ran(run) => run.len(),
+            Part::Ran(results) => results.len(),
             Part::Failed(_) => 1,
         }
     }
@@ -42,8 +42,8 @@ impl Arrivals {
 }
 
 impl Sink for Arrivals {
-    fn deliver(&self, first: usize, run: Run) {
-        self.lock().push((first, Part::Ran(run)));
+    fn deliver(&self, first: usize, results: Results) {
+        self.lock().push((first, Part::Ran(results)));
     }
 
     fn fail(&self, index: usize, error: TaskError) {
@@ -76,9 +76,9 @@ impl<R: DeserializeOwned> Ordered<R> {
     fn decode(&mut self, part: Part) -> Result<(), TaskError> {
         match part {
             Part::Failed(error) => Err(error),
-            Part::Ran(run) => {
-                self.values.reserve(run.len());
-                for (verdict, bytes) in run.iter() {
+            Part::Ran(results) => {
+                self.values.reserve(results.len());
+                for (verdict, bytes) in results.iter() {
                     self.values.push(error::outcome(verdict, bytes)?);
                 }
                 Ok(())

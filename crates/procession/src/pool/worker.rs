@@ -1,10 +1,10 @@
 //! One worker, as its pool sees it: what it was given, and what came back.
 
-use super::{batch::Piece, sink::Run};
+use super::batch::Piece;
 use crate::{TaskError, task::descriptor};
 use procession_core::{
-    Deadline, Error, ErrorKind, Handle, Owner, Result, Signal,
-    pool::{Inbox, Link, Ticket, Worker as WorkerSide},
+    Deadline, Handle, Owner, Result, Signal,
+    pool::{Inbox, Link, Receiver, Results, Ticket, Worker as WorkerSide},
     start::{Exit, Launch, Running},
 };
 use std::collections::VecDeque;
@@ -24,7 +24,6 @@ pub(super) struct Worker {
     given: VecDeque<Given>,
     /// Tasks given and not back.
     unfinished: usize,
-    run: Run,
 }
 
 /// What a worker left behind.
@@ -51,7 +50,7 @@ impl Worker {
         launch.daemon = true;
         launch.before_start = Some(&identify);
         let process = launch.start()?;
-        Ok(Worker { link, process, given: VecDeque::new(), unfinished: 0, run: Run::default() })
+        Ok(Worker { link, process, given: VecDeque::new(), unfinished: 0 })
     }
 
     /// Tasks given and not back.
@@ -120,28 +119,28 @@ impl Worker {
     ///
     /// Corrupted: the worker wrote what no worker writes, or more results than it had tasks.
     pub(super) fn receive(&mut self) -> Result<usize> {
-        let (given, run) = (&mut self.given, &mut self.run);
-        let mut received = 0;
-        let outcome = self.link.receive(|verdict, bytes| {
-            // More results than tasks: the link says so below.
-            let Some(front) = given.front_mut() else { return };
-            run.push(verdict, bytes);
-            received += 1;
-            if front.done + run.len() == front.piece.len() {
-                deliver(front, run);
-                given.pop_front();
+        struct Front<'a>(&'a mut VecDeque<Given>, usize);
+        impl Receiver for Front<'_> {
+            fn expected(&self) -> usize {
+                self.0.front().map_or(0, |given| given.piece.len() - given.done)
             }
-        });
-        if let Some(front) = given.front_mut() {
-            deliver(front, run);
+
+            fn deliver(&mut self, results: Results) {
+                let Some(given) = self.0.front_mut() else { return };
+                let number = given.piece.number(given.done);
+                self.1 += results.len();
+                given.done += results.len();
+                given.piece.batch.sink.deliver(number, results);
+                if given.done == given.piece.len() {
+                    self.0.pop_front();
+                }
+            }
         }
+        let mut front = Front(&mut self.given, 0);
+        let outcome = self.link.receive(&mut front);
+        let received = front.1;
         self.unfinished -= received;
-        match outcome {
-            Ok(count) if count != received => {
-                Err(Error::new(ErrorKind::Corrupted, "a worker gave more results than it had tasks"))
-            }
-            outcome => outcome,
-        }
+        outcome.map(|_| received)
     }
 
     /// How it ended, if it has.
@@ -199,15 +198,6 @@ fn clamp(range: std::ops::Range<u32>, done: usize, len: usize) -> std::ops::Rang
     let start = (range.start as usize).clamp(done, len);
     let end = (range.end as usize).clamp(start, len);
     if end == len { start..end } else { len..len }
-}
-
-fn deliver(given: &mut Given, run: &mut Run) {
-    if run.is_empty() {
-        return;
-    }
-    let number = given.piece.number(given.done);
-    given.done += run.len();
-    given.piece.batch.sink.deliver(number, std::mem::take(run));
 }
 
 /// What a worker process runs.
