@@ -102,12 +102,15 @@ impl Children {
     }
 
     /// Has the monitor watch the child. Needs no wake-up of the monitor: the kernel's set is changed under it.
-    pub(crate) fn add(&self, child: Child) -> io::Result<Arc<Child>> {
+    pub(crate) fn add(&self, arena: &Arena, child: Child) -> io::Result<Arc<Child>> {
         let child = Arc::new(child);
+        let Some(fd) = child.pidfd.fd() else {
+            child.settle(arena);
+            return Ok(child);
+        };
         let key = child.owner.to_bits();
         lock(&self.running).insert(key, child.clone());
-        let watched =
-            epoll::add(&self.epoll, child.pidfd.fd(), epoll::EventData::new_u64(key), epoll::EventFlags::IN);
+        let watched = epoll::add(&self.epoll, fd, epoll::EventData::new_u64(key), epoll::EventFlags::IN);
         if let Err(e) = watched {
             lock(&self.running).remove(&key);
             return Err(e.into());
@@ -121,7 +124,7 @@ impl Children {
 
     /// Stops watching a child that has ended.
     pub(super) fn remove(&self, child: &Child) {
-        let _ = epoll::delete(&self.epoll, child.pidfd.fd());
+        let _ = child.pidfd.fd().map(|fd| epoll::delete(&self.epoll, fd));
         lock(&self.running).remove(&child.owner.to_bits());
     }
 

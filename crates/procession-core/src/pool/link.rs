@@ -150,7 +150,12 @@ impl Link {
     }
 
     /// Splits what lay in the ring into runs that belong together.
-    fn split(arena: &Arena, bytes: &[u8], receiver: &mut impl Receiver, lent: &mut Vec<u64>) -> Result<usize> {
+    fn split(
+        arena: &Arena,
+        bytes: &[u8],
+        receiver: &mut impl Receiver,
+        lent: &mut Vec<u64>,
+    ) -> Result<usize> {
         let mut frames = Frames::new(bytes);
         let (mut total, mut start, mut count) = (0, 0, 0);
         let mut expected = receiver.expected();

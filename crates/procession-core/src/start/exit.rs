@@ -102,3 +102,11 @@ pub struct Exit {
     /// Whether it was killed because it did not reach `init()` in time.
     pub overdue: bool,
 }
+
+impl Exit {
+    /// Whether the program itself is at fault: it ended, or did not come to `init()` in time, without anybody's doing.
+    /// A process that a signal ended before it got there says nothing about the program.
+    pub fn is_failed_start(&self) -> bool {
+        !self.attached && (self.overdue || self.status.signal().is_none())
+    }
+}

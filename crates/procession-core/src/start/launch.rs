@@ -155,9 +155,9 @@ impl<'a> Launch<'a> {
             inherit: &inherit,
         })
         .map_err(|e| Error::new(ErrorKind::StartFailed, format!("could not start the process: {e}")))?;
-        let watched = Pidfd::open(pid).map_err(std::io::Error::from).and_then(|pidfd| {
+        let watched = Pidfd::of_child(pid).map_err(std::io::Error::from).and_then(|pidfd| {
             let due = Deadline::after(START_TIMEOUT);
-            root.children.add(Child::new(owner, pid, pidfd, self.daemon, due))
+            root.children.add(arena, Child::new(owner, pid, pidfd, self.daemon, due))
         });
         watched.map_err(|e| {
             spawn::abandon(pid);

@@ -21,32 +21,49 @@ pub(crate) enum Ended {
     Unknown,
 }
 
-/// An open process descriptor.
+/// An open process descriptor; none for a child that was reaped by somebody else before it could be opened, and so has
+/// certainly ended.
 #[derive(Debug)]
-pub(crate) struct Pidfd(OwnedFd);
+pub(crate) struct Pidfd(Option<OwnedFd>);
 
 impl Pidfd {
+    /// Of any process.
     pub(crate) fn open(pid: u32) -> rustix::io::Result<Pidfd> {
         let pid = Pid::from_raw(pid as i32).ok_or(Errno::SRCH)?;
-        pidfd_open(pid, PidfdFlags::empty()).map(Pidfd)
+        pidfd_open(pid, PidfdFlags::empty()).map(|fd| Pidfd(Some(fd)))
     }
 
-    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
-        self.0.as_fd()
+    /// Of a child that this process has just started.
+    pub(crate) fn of_child(pid: u32) -> rustix::io::Result<Pidfd> {
+        let pidfd = match Pidfd::open(pid) {
+            Err(Errno::SRCH) => return Ok(Pidfd(None)),
+            pidfd => pidfd?,
+        };
+        // If it was reaped already, the number may be a stranger's by now: then this isn't our child.
+        let look = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+        match pidfd.0.as_ref().map(|fd| waitid(WaitId::PidFd(fd.as_fd()), look)) {
+            Some(Err(Errno::CHILD)) => Ok(Pidfd(None)),
+            _ => Ok(pidfd),
+        }
+    }
+
+    pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.0.as_ref().map(|fd| fd.as_fd())
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> rustix::io::Result<()> {
-        pidfd_send_signal(&self.0, signal)
+        pidfd_send_signal(self.0.as_ref().ok_or(Errno::SRCH)?, signal)
     }
 
     /// Waits until the process has ended; false when the deadline came first.
     pub(crate) fn wait_ended(&self, deadline: Deadline) -> bool {
+        let Some(fd) = &self.0 else { return true };
         loop {
             let time = deadline.remaining().map(|left| {
                 let left = left.min(Duration::from_secs(1 << 30));
                 rustix::time::Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ }
             });
-            let mut set = [PollFd::new(&self.0, PollFlags::IN)];
+            let mut set = [PollFd::new(fd, PollFlags::IN)];
             match poll(&mut set, time.as_ref()) {
                 Ok(0) if deadline.has_passed() => return false,
                 Ok(0) | Err(Errno::INTR | Errno::NOMEM) => {}
@@ -63,9 +80,10 @@ impl Pidfd {
 
     /// Takes the exit status of a child, if it has ended. Only one caller ever gets it.
     pub(crate) fn reap(&self) -> Option<Ended> {
+        let Some(fd) = self.fd() else { return Some(Ended::Unknown) };
         let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
         loop {
-            return match waitid(WaitId::PidFd(self.fd()), options) {
+            return match waitid(WaitId::PidFd(fd), options) {
                 Ok(None) => None,
                 Ok(Some(status)) => Some(match (status.exit_status(), status.terminating_signal()) {
                     (Some(code), _) => Ended::Exited(code),

@@ -9,9 +9,9 @@ use super::{
     callbacks::Callbacks,
     plan::{self, Snapshot},
     statistics::PoolStatistics,
-    worker::{Remains, Worker, death},
+    worker::{Remains, Worker},
 };
-use crate::TaskError;
+use crate::{TaskError, process::death};
 use procession_core::{Deadline, Error, ErrorKind, Result, pool::Inbox};
 use std::{
     collections::VecDeque,
@@ -453,12 +453,10 @@ impl State {
             for piece in untouched.into_iter().rev() {
                 self.backlog.push_front(piece);
             }
-            self.start_due = Some(Deadline::after(Duration::ZERO));
-            if !exit.attached {
-                self.start_due = Some(Deadline::after(START_PAUSE));
-                if let TaskError::Failed(e) = death(exit) {
-                    self.count_failed_start(&e);
-                }
+            let pause = if exit.attached { Duration::ZERO } else { START_PAUSE };
+            self.start_due = Some(Deadline::after(pause));
+            if let TaskError::Failed(e) = death(exit) {
+                self.count_failed_start(&e);
             }
         }
         changed

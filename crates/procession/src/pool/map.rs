@@ -1,16 +1,14 @@
 //! Mapping a function over items: the calling thread encodes, hands out, collects and decodes.
 
-use super::{
-    batch::BatchBuilder,
-    engine::Engine,
-    plan,
-    sink::Sink,
-};
+use super::{batch::BatchBuilder, engine::Engine, plan, sink::Sink};
 use crate::{
     TaskError, error,
     task::{Task, descriptor},
 };
-use procession_core::{Deadline, pool::{Link, Results}};
+use procession_core::{
+    Deadline,
+    pool::{Link, Results},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     collections::BTreeMap,

@@ -1,7 +1,7 @@
 //! One worker, as its pool sees it: what it was given, and what came back.
 
 use super::batch::Piece;
-use crate::{TaskError, task::descriptor};
+use crate::task::descriptor;
 use procession_core::{
     Deadline, Handle, Owner, Result, Signal,
     pool::{Inbox, Link, Receiver, Results, Ticket, Worker as WorkerSide},
@@ -216,13 +216,4 @@ where
     F: crate::Task<(u64, u64)>,
 {
     descriptor::<F, (u64, u64)>()
-}
-
-/// The error for a task whose worker ended.
-pub(super) fn death(exit: Exit) -> TaskError {
-    if exit.attached {
-        TaskError::Died(exit.status)
-    } else {
-        TaskError::Failed(crate::process::never_arrived(exit))
-    }
 }

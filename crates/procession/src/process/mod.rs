@@ -128,23 +128,23 @@ impl<R: Serialize + DeserializeOwned> Process<R> {
     fn look(&self, exit: Exit) -> Result<Left, TaskError> {
         match self.running.take_result()? {
             Some(left) => Ok(left),
-            None if exit.attached => Err(TaskError::Died(exit.status)),
-            None => Err(TaskError::Failed(never_arrived(exit))),
+            None => Err(death(exit)),
         }
     }
 }
 
-/// A process that ended before it reached `init()`.
-pub(crate) fn never_arrived(exit: Exit) -> Error {
+/// The error for a function whose process ended without leaving a result.
+pub(crate) fn death(exit: Exit) -> TaskError {
+    if !exit.is_failed_start() {
+        return TaskError::Died(exit.status);
+    }
     let what = if exit.overdue {
         "the new process didn't reach procession::init() in time, and was killed".to_string()
     } else {
         format!("the new process ended ({}) before it reached procession::init()", exit.status)
     };
-    Error::new(
-        ErrorKind::StartFailed,
-        format!("{what}; is init() the first statement of main, on every path?"),
-    )
+    let text = format!("{what}; is init() the first statement of main, on every path?");
+    TaskError::Failed(Error::new(ErrorKind::StartFailed, text))
 }
 
 impl<R> Process<R> {

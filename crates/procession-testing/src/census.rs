@@ -1,0 +1,92 @@
+//! What a process has: children, descriptors, threads. For tests that must leave nothing behind.
+
+use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+use std::fs;
+
+/// Counts at one moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Census {
+    /// Child processes, dead ones that nobody reaped included.
+    pub children: Vec<u32>,
+    /// Open descriptors, by what they are.
+    pub descriptors: Vec<String>,
+    /// Threads, by name.
+    pub threads: Vec<String>,
+}
+
+impl Census {
+    /// Of this process.
+    pub fn take() -> Census {
+        let mut descriptors: Vec<String> = fs::read_dir("/proc/self/fd")
+            .expect("/proc is mounted")
+            .flatten()
+            .filter_map(|entry| fs::read_link(entry.path()).ok())
+            .map(|target| target.display().to_string())
+            // The directory that is being read.
+            .filter(|target| !target.ends_with("/fd"))
+            .collect();
+        descriptors.sort();
+        let mut threads: Vec<String> = fs::read_dir("/proc/self/task")
+            .expect("/proc is mounted")
+            .flatten()
+            .filter_map(|entry| fs::read_to_string(entry.path().join("comm")).ok())
+            .map(|name| name.trim().to_string())
+            .collect();
+        threads.sort();
+        Census { children: children_of(std::process::id()), descriptors, threads }
+    }
+
+    /// Takes counts until they are what they were. Threads and processes end a moment after those who wait for them have
+    /// gone on; a real leak never goes, and the watchdog then says so with both counts before it.
+    pub fn wait_until_back(&self) {
+        let mut last = None;
+        loop {
+            let now = Census::take();
+            if now == *self {
+                return;
+            }
+            if last.as_ref() != Some(&now) {
+                eprintln!("not yet as before:\n  before {self:?}\n  now    {now:?}");
+                last = Some(now);
+            }
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// The children of a process, from /proc.
+pub(crate) fn children_of(parent: u32) -> Vec<u32> {
+    let mut children: Vec<u32> = all_processes()
+        .filter(|process| {
+            let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();
+            // After the name, which may hold anything: state, parent.
+            let parent_field = stat.rsplit(") ").next().and_then(|rest| rest.split(' ').nth(1));
+            parent_field.and_then(|field| field.parse().ok()) == Some(parent)
+        })
+        .collect();
+    children.sort();
+    children
+}
+
+/// All processes whose environment has the variable with that value, zombies excepted.
+pub fn processes_with(variable: &str, value: &str) -> Vec<u32> {
+    let wanted = format!("{variable}={value}");
+    all_processes()
+        .filter(|process| {
+            let environment = fs::read(format!("/proc/{process}/environ")).unwrap_or_default();
+            environment.split(|byte| *byte == 0).any(|line| line == wanted.as_bytes())
+        })
+        .collect()
+}
+
+fn all_processes() -> impl Iterator<Item = u32> {
+    let entries = fs::read_dir("/proc").expect("/proc is mounted");
+    entries.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+}
+
+/// Kills a process that this test started (SIGKILL). An error when it's gone already.
+pub fn kill(process: u32) -> rustix::io::Result<()> {
+    let pid = Pid::from_raw(process as i32).ok_or(rustix::io::Errno::SRCH)?;
+    let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
+    pidfd_send_signal(&pidfd, Signal::KILL)
+}

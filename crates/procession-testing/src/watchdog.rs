@@ -1,0 +1,47 @@
+//! Ends a test that hangs, and says where everybody was.
+
+use std::{
+    fs,
+    sync::mpsc::{Sender, channel},
+    thread,
+    time::Duration,
+};
+
+/// No test takes a tenth of this on a machine that does anything else at the same time.
+const LIMIT: Duration = Duration::from_secs(120);
+
+/// Watches until the value is dropped.
+pub(crate) fn watch(name: &'static str) -> Sender<()> {
+    let (alive, watched) = channel::<()>();
+    thread::spawn(move || {
+        if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = watched.recv_timeout(LIMIT) {
+            eprintln!("the test {name} hangs; who waits for what:");
+            let own = std::process::id();
+            describe(own);
+            for process in crate::census::children_of(own) {
+                describe(process);
+                let _ = crate::kill(process);
+            }
+            std::process::abort();
+        }
+    });
+    alive
+}
+
+fn describe(process: u32) {
+    let read = |path: String| fs::read_to_string(path).unwrap_or_default().trim().replace('\0', " ");
+    eprintln!("process {process}: {}", read(format!("/proc/{process}/cmdline")));
+    let Ok(threads) = fs::read_dir(format!("/proc/{process}/task")) else { return };
+    for thread in threads.flatten() {
+        let path = thread.path().display().to_string();
+        let state = read(format!("{path}/stat"));
+        let state = state.rsplit(") ").next().and_then(|rest| rest.chars().next()).unwrap_or('?');
+        eprintln!(
+            "  thread {} ({}): state {state}, in {}, system call {}",
+            thread.file_name().display(),
+            read(format!("{path}/comm")),
+            read(format!("{path}/wchan")),
+            read(format!("{path}/syscall")),
+        );
+    }
+}

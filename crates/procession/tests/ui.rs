@@ -1,0 +1,43 @@
+//! What must not compile, and what the compiler says then; and the attributes under the standard test harness.
+
+#[test]
+fn what_cannot_travel_does_not_compile() {
+    let cases = trybuild::TestCases::new();
+    // One that passes has the others built, not only checked: captures are found when code is generated.
+    cases.pass("tests/ui/ok.rs");
+    cases.compile_fail("tests/ui/captures.rs");
+    cases.compile_fail("tests/ui/wrong_arguments.rs");
+    cases.compile_fail("tests/ui/attributes.rs");
+}
+
+mod attributes {
+    use procession::{Pool, Process, Stdio};
+    use std::io::Read;
+
+    #[procession::test]
+    fn a_test_starts_processes() {
+        assert_eq!(Process::spawn(|a: u32, b: u32| a + b, (2, 3)).unwrap().join().unwrap(), 5);
+    }
+
+    #[procession::test]
+    fn a_test_uses_a_pool() {
+        let pool = Pool::new(2).unwrap();
+        assert_eq!(pool.map(|n: u64| n * n, 0..10).unwrap()[9], 81);
+    }
+
+    #[procession::test]
+    #[should_panic = "by itself"]
+    fn a_test_may_panic() {
+        panic!("by itself");
+    }
+
+    #[procession::test]
+    fn output_of_a_process_is_its_own() {
+        let mut process =
+            Process::builder().stdout(Stdio::piped()).spawn(|| println!("only this"), ()).unwrap();
+        let mut text = String::new();
+        process.take_stdout().unwrap().read_to_string(&mut text).unwrap();
+        assert_eq!(text, "only this\n", "nothing of the harness");
+        process.join().unwrap();
+    }
+}
