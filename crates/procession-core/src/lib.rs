@@ -33,6 +33,16 @@ pub use members::{Owner, SLOTS};
 pub use rustix::process::Signal;
 pub use sys::clock::Deadline;
 
+/// Whether this process may use its family's objects. In a root this makes the family, if there is none yet.
+///
+/// # Errors
+///
+/// Not initialised, forked; and whatever keeps a new family from being made.
+#[inline]
+pub fn check() -> Result<()> {
+    family::current().map(|_| ())
+}
+
 /// Walks the whole arena and says what is there; see [`Audit`]. For tests and for diagnosis.
 ///
 /// # Errors

@@ -36,6 +36,22 @@ impl Census {
         Census { children: children_of(std::process::id()), descriptors, threads }
     }
 
+    /// Of this process, when nothing that was started earlier is still ending.
+    pub fn take_at_rest() -> Census {
+        loop {
+            let census = Census::take();
+            let ending = census.descriptors.iter().any(|fd| fd.contains("pidfd"))
+                || census
+                    .threads
+                    .iter()
+                    .any(|thread| thread.ends_with("callbacks") || thread.ends_with("dispatch"));
+            if census.children.is_empty() && !ending {
+                return census;
+            }
+            std::thread::yield_now();
+        }
+    }
+
     /// Takes counts until they are what they were. Threads and processes end a moment after those who wait for them have
     /// gone on; a real leak never goes, and the watchdog then says so with both counts before it.
     pub fn wait_until_back(&self) {

@@ -1,1 +1,624 @@
-fn main() {}
+//! The pool: values in order, tasks in any number, faults of every kind, and nothing left behind.
+
+use procession::{Pool, TaskError};
+use procession_testing::{Census, Rng, kill, processes_with, tests};
+use std::{
+    collections::HashSet,
+    fs::File,
+    io::{BufRead, Read, Write},
+    path::PathBuf,
+    process::{Command, ExitCode, Stdio},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, AtomicUsize, Ordering},
+        mpsc,
+    },
+    time::Duration,
+};
+
+fn main() -> ExitCode {
+    let program = std::env::var("PROGRAM").ok();
+    if program.as_deref() == Some("workers that cannot start")
+        && std::env::var_os("PROCESSION_CHILD").is_some()
+    {
+        // A program that doesn't reach init() in its children.
+        return ExitCode::from(3);
+    }
+    procession::init();
+    if let Some(program) = program {
+        return match program.as_str() {
+            "busy pool" => busy_pool(),
+            "little memory" => little_memory(),
+            "workers that cannot start" => workers_that_cannot_start(),
+            other => panic!("no program {other}"),
+        };
+    }
+    procession_testing::run(tests![
+        maps_in_order,
+        maps_anything,
+        maps_nothing,
+        starmap_spreads_tuples,
+        apply_gives_values_and_failures,
+        results_are_taken_in_any_order,
+        get_timeout_waits_no_longer,
+        many_outstanding_results,
+        callbacks_run_here,
+        a_callback_that_panics_harms_nothing,
+        threads_share_a_pool,
+        large_arguments_and_results,
+        a_slow_task_holds_nobody_back,
+        a_dead_worker_costs_one_task,
+        every_end_of_a_worker_is_survived,
+        codec_errors_are_values,
+        closed_and_terminated_pools_refuse,
+        terminate_cancels_what_is_left,
+        close_then_join_finishes_everything,
+        bad_settings_are_refused,
+        workers_that_cannot_start_are_an_error,
+        an_idle_pool_uses_no_processor,
+        nothing_is_left_behind,
+        random_kills_lose_one_task_each,
+        a_killed_owner_takes_its_workers_with_it,
+        little_memory_gives_errors,
+    ])
+}
+
+fn maps_in_order() {
+    let pool = Pool::new(3).unwrap();
+    for count in [1, 2, 10, 1000, 100_000] {
+        let squares = pool.map(|n: u64| n * n, 0..count).unwrap();
+        assert!(squares.into_iter().eq((0..count).map(|n| n * n)), "{count}");
+    }
+    let statistics = pool.statistics();
+    assert_eq!((statistics.workers, statistics.done, statistics.queued), (3, 101_013, 0));
+}
+
+fn maps_anything() {
+    let pool = Pool::new(2).unwrap();
+    // An iterator that doesn't know its length, of values of all sizes.
+    let texts = (0..2000).filter(|n| n % 3 == 0).map(|n| "x".repeat(n * n % 20_011));
+    let lengths = pool.map(|text: String| (text.len(), text), texts.clone()).unwrap();
+    assert!(lengths.into_iter().eq(texts.map(|text| (text.len(), text))));
+    assert_eq!(pool.map(|(): ()| (), vec![(); 70_000]).unwrap().len(), 70_000);
+}
+
+fn maps_nothing() {
+    let pool = Pool::new(2).unwrap();
+    assert_eq!(pool.map(|n: u8| n, []).unwrap(), []);
+}
+
+fn starmap_spreads_tuples() {
+    let pool = Pool::new(2).unwrap();
+    let sums = pool.starmap(|a: u32, b: u32| a + b, (0..100).map(|n| (n, 2 * n))).unwrap();
+    assert!(sums.into_iter().eq((0..100).map(|n| 3 * n)));
+    assert_eq!(pool.starmap(|| 7, [(), ()]).unwrap(), [7, 7]);
+}
+
+fn apply_gives_values_and_failures() {
+    let pool = Pool::new(2).unwrap();
+    assert_eq!(pool.apply(|a: u32, b: String| format!("{a}{b}"), (4, "2".into())).unwrap(), "42");
+    let error = pool.apply(|n: u32| -> u32 { panic!("no {n}") }, (3,)).unwrap_err();
+    let TaskError::Panicked(info) = error else { panic!("{error}") };
+    assert_eq!(info.message(), "no 3");
+    assert!(info.location().unwrap().contains("pool.rs"));
+    // Of several failures a map gives the first, in the order of the items.
+    let error = pool.map(|n: u32| if n % 10 == 7 { panic!("at {n}") } else { n }, 0..100).unwrap_err();
+    assert!(matches!(&error, TaskError::Panicked(info) if info.message() == "at 7"), "{error}");
+    assert_eq!(pool.map(|n: u32| n, 0..3).unwrap(), [0, 1, 2]);
+}
+
+fn results_are_taken_in_any_order() {
+    let pool = Pool::new(2).unwrap();
+    let results: Vec<_> = (0..500u64).map(|n| pool.apply_async(|n: u64| n + 1, (n,)).unwrap()).collect();
+    for (n, result) in results.iter().enumerate().rev() {
+        assert_eq!(result.get().unwrap(), n as u64 + 1);
+        assert_eq!(result.get().unwrap(), n as u64 + 1, "and again");
+        assert!(result.ready());
+    }
+}
+
+/// Blocks until the other end of a named pipe is closed: a task that ends when the test says so.
+struct Gate {
+    path: PathBuf,
+}
+
+impl Gate {
+    fn new(name: &str) -> Gate {
+        let path = std::env::temp_dir().join(format!("procession-{name}-{}", std::process::id()));
+        rustix::fs::mknodat(
+            rustix::fs::CWD,
+            &path,
+            rustix::fs::FileType::Fifo,
+            rustix::fs::Mode::RUSR | rustix::fs::Mode::WUSR,
+            0,
+        )
+        .unwrap();
+        Gate { path }
+    }
+
+    /// What a task waits with. Opening a pipe waits for the other side.
+    fn pass(path: String) {
+        File::open(path).unwrap().read_to_end(&mut Vec::new()).unwrap();
+    }
+
+    fn argument(&self) -> (String,) {
+        (self.path.to_str().unwrap().to_string(),)
+    }
+
+    /// Waits until a task has come to the gate.
+    fn arrive(&self) -> File {
+        File::options().write(true).open(&self.path).unwrap()
+    }
+}
+
+impl Drop for Gate {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn get_timeout_waits_no_longer() {
+    let pool = Pool::new(1).unwrap();
+    let gate = Gate::new("timeout");
+    let result = pool.apply_async(Gate::pass, gate.argument()).unwrap();
+    let open = gate.arrive();
+    assert!(!result.ready() && !result.wait(Duration::from_millis(10)));
+    assert!(result.get_timeout(Duration::from_millis(10)).unwrap().is_none());
+    drop(open);
+    result.get().unwrap();
+    assert_eq!(result.get_timeout(Duration::ZERO).unwrap(), Some(()));
+}
+
+fn many_outstanding_results() {
+    let pool = Pool::new(2).unwrap();
+    let results: Vec<_> = (0..100_000u32).map(|n| pool.apply_async(|n: u32| n, (n,)).unwrap()).collect();
+    assert!(results.iter().enumerate().all(|(n, result)| result.get().unwrap() == n as u32));
+}
+
+fn callbacks_run_here() {
+    let pool = Pool::new(2).unwrap();
+    let own = std::process::id();
+    let (values, received) = mpsc::channel();
+    let mut results = Vec::new();
+    for n in 0..100u32 {
+        let values = values.clone();
+        let callback = move |n: u32| values.send((n, std::process::id())).unwrap();
+        results.push(pool.apply_async(|n: u32| n * 2, (n,)).unwrap().callback(callback));
+    }
+    // Nobody waits for the results; the callbacks come all the same.
+    let mut seen: Vec<_> = received.iter().take(100).collect();
+    seen.sort();
+    assert!(seen.into_iter().eq((0..100).map(|n| (2 * n, own))));
+    // On a result that is there already, and for failures only where there is one.
+    let (errors, failed) = mpsc::channel();
+    let (more, ok) = (errors.clone(), pool.apply_async(|| 5, ()).unwrap());
+    assert_eq!(ok.get().unwrap(), 5);
+    let ok = ok.error_callback(move |error| more.send(error.to_string()).unwrap());
+    let bad = pool.apply_async(|| -> () { panic!("deliberate") }, ()).unwrap();
+    let bad = bad
+        .callback(|()| unreachable!())
+        .error_callback(move |error| errors.send(error.to_string()).unwrap());
+    assert!(failed.recv().unwrap().contains("deliberate"));
+    drop((ok, bad, results));
+    pool.join().unwrap();
+    assert!(failed.try_recv().is_err(), "and no more");
+}
+
+fn a_callback_that_panics_harms_nothing() {
+    let pool = Pool::new(1).unwrap();
+    let (values, received) = mpsc::channel();
+    let first = pool.apply_async(|| 1, ()).unwrap().callback(|_| panic!("a callback's panic, on purpose"));
+    let second = pool.apply_async(|| 2, ()).unwrap().callback(move |n: i32| values.send(n).unwrap());
+    assert_eq!(received.recv().unwrap(), 2);
+    assert_eq!((first.get().unwrap(), second.get().unwrap()), (1, 2));
+    pool.join().unwrap();
+}
+
+fn threads_share_a_pool() {
+    let pool = Pool::new(2).unwrap();
+    std::thread::scope(|scope| {
+        for thread in 0..4u64 {
+            let pool = &pool;
+            scope.spawn(move || {
+                for round in 0..20 {
+                    let values = pool.map(|n: u64| n + 1, (0..500).map(|n| n * thread)).unwrap();
+                    assert!(values.into_iter().eq((0..500).map(|n| n * thread + 1)));
+                    assert_eq!(pool.apply(|n: u64| n, (round,)).unwrap(), round);
+                }
+            });
+        }
+    });
+}
+
+fn large_arguments_and_results() {
+    let pool = Pool::new(2).unwrap();
+    let sizes = [0, 1, 8_000, 8_192, 8_193, 50_000, 70_000, 1_000_000, 9_000_000];
+    let sums = pool
+        .map(|bytes: Vec<u8>| bytes.iter().map(|b| *b as u64).sum::<u64>(), sizes.map(|n| vec![3; n]))
+        .unwrap();
+    assert!(sums.into_iter().eq(sizes.iter().map(|n| 3 * *n as u64)));
+    let bytes = pool.map(|n: usize| vec![n as u8; n], sizes).unwrap();
+    assert!(bytes.into_iter().eq(sizes.iter().map(|n| vec![*n as u8; *n])));
+    drop(pool);
+    assert_eq!(procession::audit().unwrap().blocks, 0);
+}
+
+fn a_slow_task_holds_nobody_back() {
+    let pool = Pool::new(2).unwrap();
+    let gate = Gate::new("slow");
+    let slow = pool.apply_async(Gate::pass, gate.argument()).unwrap();
+    let open = gate.arrive();
+    // Half of these are handed to the worker that is stuck; all of them end before it goes on.
+    let results: Vec<_> = (0..1000u32).map(|n| pool.apply_async(|n: u32| n, (n,)).unwrap()).collect();
+    assert!(results.iter().enumerate().all(|(n, result)| result.get().unwrap() == n as u32));
+    assert_eq!(pool.map(|n: u32| n, 0..10_000).unwrap().len(), 10_000);
+    assert!(!slow.ready());
+    drop(open);
+    slow.get().unwrap();
+}
+
+fn a_dead_worker_costs_one_task() {
+    let pool = Pool::new(2).unwrap();
+    let gate = Gate::new("dead");
+    let before: HashSet<u32> = pool.worker_pids().into_iter().collect();
+    let stuck = pool.apply_async(Gate::pass, gate.argument()).unwrap();
+    let _open = gate.arrive();
+    // Both workers have more to do than this; who is stuck can't be told, so both are killed.
+    let queued: Vec<_> = (0..100u32).map(|n| pool.apply_async(|n: u32| n, (n,)).unwrap()).collect();
+    assert!(queued.iter().enumerate().all(|(n, result)| result.get().unwrap() == n as u32));
+    for worker in &before {
+        kill(*worker).unwrap();
+    }
+    let Err(TaskError::Died(status)) = stuck.get() else { panic!("it was running") };
+    assert_eq!(status.signal(), Some(9));
+    assert_eq!(pool.map(|n: u32| n, 0..1000).unwrap().len(), 1000);
+    assert!(pool.worker_pids().iter().all(|pid| !before.contains(pid)));
+    assert_eq!(pool.statistics().failed, 1);
+    assert_eq!(pool.statistics().deaths, 2);
+}
+
+fn raise(signal: i32) {
+    let signal = rustix::process::Signal::from_named_raw(signal).unwrap();
+    loop {
+        rustix::process::kill_process(rustix::process::getpid(), signal).unwrap();
+    }
+}
+
+fn every_end_of_a_worker_is_survived() {
+    let pool = Pool::new(2).unwrap();
+    let died = |result: Result<(), TaskError>| match result {
+        Err(TaskError::Died(status)) => (status.code(), status.signal()),
+        other => panic!("not a death: {other:?}"),
+    };
+    for _ in 0..3 {
+        assert_eq!(died(pool.apply(raise, (9,))), (None, Some(9)));
+        assert_eq!(died(pool.apply(raise, (11,))), (None, Some(11)));
+        assert_eq!(died(pool.apply(|| -> () { std::process::abort() }, ())), (None, Some(6)));
+        assert_eq!(died(pool.apply(|| -> () { std::process::exit(0) }, ())), (Some(0), None));
+        assert_eq!(died(pool.apply(|| -> () { std::process::exit(3) }, ())), (Some(3), None));
+        assert!(matches!(pool.apply(|| -> () { panic!("and this") }, ()), Err(TaskError::Panicked(_))));
+        assert_eq!(pool.apply(|| 1, ()).unwrap(), 1);
+    }
+    assert_eq!(pool.statistics().deaths, 15);
+}
+
+#[derive(Debug, serde::Serialize)]
+struct OneWay(u8);
+
+impl<'de> serde::Deserialize<'de> for OneWay {
+    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<OneWay, D::Error> {
+        Err(serde::de::Error::custom("never"))
+    }
+}
+
+#[derive(Debug, serde::Deserialize)]
+struct Stubborn;
+
+impl serde::Serialize for Stubborn {
+    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
+        Err(serde::ser::Error::custom("no"))
+    }
+}
+
+fn codec_errors_are_values() {
+    let pool = Pool::new(1).unwrap();
+    let error = pool.apply_async(|_: Stubborn| (), (Stubborn,)).unwrap_err();
+    assert!(error.is_codec() && error.to_string().contains("Stubborn"), "{error}");
+    for error in [
+        pool.apply(|_: OneWay| (), (OneWay(1),)).unwrap_err(),
+        pool.apply(|| OneWay(1), ()).map(|_| ()).unwrap_err(),
+        pool.apply(|| Stubborn, ()).map(|_| ()).unwrap_err(),
+        pool.map(|n: u8| if n == 0 { Some(Stubborn) } else { None }, 0..9).map(|_| ()).unwrap_err(),
+    ] {
+        let TaskError::Codec(error) = error else { panic!("{error}") };
+        assert!(error.to_string().contains("OneWay") || error.to_string().contains("Stubborn"), "{error}");
+    }
+    assert_eq!(pool.apply(|| 1, ()).unwrap(), 1);
+}
+
+fn closed_and_terminated_pools_refuse() {
+    for end in [Pool::close as fn(&Pool), Pool::terminate] {
+        let pool = Pool::new(1).unwrap();
+        assert_eq!(pool.apply(|| 1, ()).unwrap(), 1);
+        end(&pool);
+        assert!(pool.apply_async(|| 1, ()).unwrap_err().is_closed());
+        assert!(matches!(pool.apply(|| 1, ()), Err(TaskError::Failed(e)) if e.is_closed()));
+        assert!(matches!(pool.map(|n: u8| n, 0..3), Err(TaskError::Failed(e)) if e.is_closed()));
+        end(&pool);
+        pool.terminate();
+        pool.join().unwrap();
+    }
+}
+
+fn terminate_cancels_what_is_left() {
+    let pool = Pool::new(2).unwrap();
+    let gate = Gate::new("terminate");
+    let running = pool.apply_async(Gate::pass, gate.argument()).unwrap();
+    let _open = gate.arrive();
+    let second = Gate::new("terminate2");
+    let blocked = pool.apply_async(Gate::pass, second.argument()).unwrap();
+    let _open_too = second.arrive();
+    let queued = pool.apply_async(|| 1, ()).unwrap();
+    pool.terminate();
+    assert!(matches!(running.get(), Err(TaskError::Cancelled)));
+    assert!(matches!(blocked.get(), Err(TaskError::Cancelled)));
+    assert!(matches!(queued.get(), Err(TaskError::Cancelled)));
+    assert_eq!(pool.statistics().workers, 0);
+    // A result outlives its pool.
+    let pool = Pool::new(1).unwrap();
+    let done = pool.apply_async(|| 4, ()).unwrap();
+    assert_eq!(done.get().unwrap(), 4);
+    drop(pool);
+    assert_eq!(done.get().unwrap(), 4);
+}
+
+fn close_then_join_finishes_everything() {
+    let pool = Pool::builder().workers(2).name("closing").build().unwrap();
+    let done = Arc::new(AtomicUsize::new(0));
+    let mut results = Vec::new();
+    for n in 0..2000u32 {
+        let done = done.clone();
+        let count = move |_| {
+            done.fetch_add(1, Ordering::SeqCst);
+        };
+        results.push(pool.apply_async(|n: u32| n, (n,)).unwrap().callback(count));
+    }
+    pool.close();
+    pool.join().unwrap();
+    assert_eq!(done.load(Ordering::SeqCst), 2000);
+    assert!(results.iter().all(|result| result.ready()));
+}
+
+fn bad_settings_are_refused() {
+    let error = Pool::new(0).unwrap_err();
+    assert!(error.is_invalid_argument() && error.to_string().contains("at least one"), "{error}");
+    assert!(Pool::builder().build().unwrap().statistics().workers >= 1);
+}
+
+fn workers_that_cannot_start() -> ExitCode {
+    let pool = Pool::new(2).unwrap();
+    let results: Vec<_> = (0..10).filter_map(|n| pool.apply_async(|n: u32| n, (n,)).ok()).collect();
+    for result in results {
+        let Err(TaskError::Failed(error)) = result.get() else { panic!("no worker can have run it") };
+        assert!(error.is_start_failed() && error.to_string().contains("init()"), "{error}");
+    }
+    assert!(pool.apply_async(|| 1, ()).unwrap_err().is_start_failed());
+    ExitCode::SUCCESS
+}
+
+fn workers_that_cannot_start_are_an_error() {
+    let status = Command::new("/proc/self/exe").env("PROGRAM", "workers that cannot start").status();
+    assert!(status.unwrap().success());
+}
+
+fn an_idle_pool_uses_no_processor() {
+    let pool = Pool::new(2).unwrap();
+    pool.map(|n: u32| n, 0..1000).unwrap();
+    let ticks = |pid: &u32| -> u64 {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    };
+    let pids = [pool.worker_pids(), vec![std::process::id()]].concat();
+    std::thread::sleep(Duration::from_millis(100));
+    let before: u64 = pids.iter().map(ticks).sum();
+    std::thread::sleep(Duration::from_secs(1));
+    let after: u64 = pids.iter().map(ticks).sum();
+    // In hundredths of a second: one processor of one process would be 100.
+    assert!(after - before <= 5, "{} ticks in a second", after - before);
+}
+
+fn nothing_is_left_behind() {
+    drop(Pool::new(1).unwrap());
+    let before = Census::take_at_rest();
+    let audit = procession::audit().unwrap();
+    for i in 0..6 {
+        let pool = Pool::new(3).unwrap();
+        pool.map(|n: usize| vec![1_u8; n], (0..50).map(|n| n * 1000)).unwrap();
+        let _ = pool.apply(|| -> () { std::process::abort() }, ());
+        let unseen: Vec<_> = (0..100)
+            .map(|n| pool.apply_async(|bytes: Vec<u8>| bytes, (vec![0; n * 500],)).unwrap())
+            .collect();
+        match i % 3 {
+            0 => pool.join().unwrap(),
+            1 => pool.terminate(),
+            _ => drop(pool),
+        }
+        drop(unseen);
+    }
+    before.wait_until_back();
+    let after = procession::audit().unwrap();
+    assert_eq!(
+        (&after.objects, after.blocks, after.leaked, after.members),
+        (&audit.objects, 0, 0, 1),
+        "{after:?}"
+    );
+}
+
+/// A file that tasks append their numbers to: what was really run, and how often.
+struct Ledger(PathBuf);
+
+impl Ledger {
+    fn new(name: &str) -> Ledger {
+        let path = std::env::temp_dir().join(format!("procession-{name}-{}", std::process::id()));
+        File::create(&path).unwrap();
+        Ledger(path)
+    }
+
+    fn argument(&self) -> String {
+        self.0.to_str().unwrap().to_string()
+    }
+
+    fn enter(path: &str, number: u32) {
+        let mut file = File::options().append(true).open(path).unwrap();
+        file.write_all(&number.to_le_bytes()).unwrap();
+    }
+
+    /// How often each number was entered.
+    fn counts(&self, len: usize) -> Vec<u32> {
+        let mut counts = vec![0; len];
+        for entry in std::fs::read(&self.0).unwrap().chunks_exact(4) {
+            counts[u32::from_le_bytes(entry.try_into().unwrap()) as usize] += 1;
+        }
+        counts
+    }
+}
+
+impl Drop for Ledger {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.0);
+    }
+}
+
+const KILLS: usize = 2000;
+
+fn random_kills_lose_one_task_each() {
+    let before = Census::take_at_rest();
+    let ledger = Ledger::new("kills");
+    let pool = Pool::new(4).unwrap();
+    let mut rng = Rng::new("random kills");
+    let stop = AtomicBool::new(false);
+    let outcomes = Mutex::new(Vec::new());
+    let kills = std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let mut number = 0_u32;
+            while !stop.load(Ordering::Relaxed) {
+                let batch: Vec<_> = (0..200)
+                    .map(|_| {
+                        let task = |path: String, number: u32, size: usize| {
+                            Ledger::enter(&path, number);
+                            (number, vec![number as u8; size])
+                        };
+                        let size = if number % 7 == 0 { 20_000 } else { number as usize % 50 };
+                        let result = pool.apply_async(task, (ledger.argument(), number, size)).unwrap();
+                        number += 1;
+                        (number - 1, size, result)
+                    })
+                    .collect();
+                let mut outcomes = outcomes.lock().unwrap();
+                for (number, size, result) in batch {
+                    match result.get() {
+                        Ok((n, bytes)) => {
+                            assert!(
+                                n == number && bytes == vec![number as u8; size],
+                                "task {number} is torn"
+                            );
+                            outcomes.push(true);
+                        }
+                        Err(TaskError::Died(status)) => {
+                            assert_eq!(status.signal(), Some(9));
+                            outcomes.push(false);
+                        }
+                        Err(e) => panic!("task {number}: {e}"),
+                    }
+                }
+            }
+        });
+        let mut kills = 0;
+        while kills < KILLS {
+            let workers = pool.worker_pids();
+            if let Some(worker) = workers.get(rng.below(workers.len().max(1)))
+                && kill(*worker).is_ok()
+            {
+                kills += 1;
+            }
+            // Among busy workers: after some more tasks were done.
+            let enough = pool.statistics().done + rng.below(12) as u64;
+            while pool.statistics().done < enough {
+                std::thread::yield_now();
+            }
+        }
+        stop.store(true, Ordering::Relaxed);
+        kills
+    });
+    let outcomes = outcomes.into_inner().unwrap();
+    let lost = outcomes.iter().filter(|ok| !**ok).count();
+    println!("{} tasks, {kills} kills, {lost} tasks lost", outcomes.len());
+    assert!(lost <= kills);
+    for (number, (ok, count)) in outcomes.iter().zip(ledger.counts(outcomes.len())).enumerate() {
+        assert!(count <= 1, "task {number} was run {count} times");
+        assert!(!ok || count == 1, "task {number} has a value, and was not run");
+    }
+    let statistics = pool.statistics();
+    assert_eq!(statistics.done + statistics.failed, outcomes.len() as u64);
+    pool.join().unwrap();
+    before.wait_until_back();
+    let audit = procession::audit().unwrap();
+    assert_eq!((audit.objects.len(), audit.blocks, audit.leaked, audit.members), (0, 0, 0, 1), "{audit:?}");
+}
+
+const MARK: &str = "PROCESSION_TEST_MARK";
+
+fn busy_pool() -> ExitCode {
+    let pool = Pool::new(3).unwrap();
+    println!("up");
+    let _ = pool.map(|n: u64| (0..n).fold(n, |a, b| a.rotate_left(3) ^ b), std::iter::repeat(1_000_000));
+    ExitCode::SUCCESS
+}
+
+fn a_killed_owner_takes_its_workers_with_it() {
+    for round in 0..5 {
+        let mark = format!("busy-pool-{round}-{}", std::process::id());
+        let mut root = Command::new("/proc/self/exe")
+            .env("PROGRAM", "busy pool")
+            .env(MARK, &mark)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        std::io::BufReader::new(root.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        assert_eq!(line, "up\n");
+        root.kill().unwrap();
+        root.wait().unwrap();
+        while !processes_with(MARK, &mark).is_empty() {
+            std::thread::yield_now();
+        }
+    }
+}
+
+fn little_memory() -> ExitCode {
+    let pool = Pool::new(2).unwrap();
+    let error = pool.apply_async(|bytes: Vec<u8>| bytes.len(), (vec![1_u8; 30 << 20],)).unwrap_err();
+    assert!(error.is_out_of_memory(), "{error}");
+    let error = pool.apply(|| vec![1_u8; 30 << 20], ()).unwrap_err();
+    assert!(matches!(&error, TaskError::Failed(e) if e.is_out_of_memory()), "{error}");
+    assert_eq!(pool.map(|n: usize| vec![1_u8; n].len(), [1 << 20; 20]).unwrap(), [1 << 20; 20]);
+    assert_eq!(
+        pool.map(|bytes: Vec<u8>| bytes.len(), [vec![1; 100_000], vec![2; 200_000]]).unwrap(),
+        [100_000, 200_000]
+    );
+    let error = Pool::new(500).unwrap_err();
+    assert!(error.is_out_of_memory(), "{error}");
+    drop(pool);
+    let audit = procession::audit().unwrap();
+    assert_eq!((audit.objects.len(), audit.blocks, audit.leaked), (0, 0, 0), "{audit:?}");
+    ExitCode::SUCCESS
+}
+
+fn little_memory_gives_errors() {
+    let status = Command::new("/proc/self/exe")
+        .env("PROGRAM", "little memory")
+        .env("PROCESSION_ARENA_LIMIT", (16 << 20).to_string())
+        .status();
+    assert!(status.unwrap().success());
+}

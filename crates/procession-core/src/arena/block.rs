@@ -2,7 +2,7 @@
 
 use crate::{
     arena::{
-        Arena,
+        Arena, Shared, Stable,
         chunks::Use,
         layout::{CHUNK, CLASSES},
         spans::blocks_in,
@@ -146,6 +146,22 @@ impl Arena {
             }
             Use::Large(count) if within == 0 => Ok(self.large_block(chunk, count)),
             _ => Err(wrong()),
+        }
+    }
+
+    /// The record in a block of a class that holds only such records.
+    pub(crate) fn stable_record<T: Shared>(&self, offset: u64, class: Stable) -> Result<&T> {
+        let block = self.block(offset)?;
+        if self.class_of(block) != Some(class as usize) {
+            return Err(Error::corrupted("a record lies where none can be"));
+        }
+        self.record(block)
+    }
+
+    fn class_of(&self, block: Block<'_>) -> Option<usize> {
+        match self.chunk_use((block.offset as usize - self.geometry.chunk(0)) / CHUNK) {
+            Ok(Use::Span(class)) => Some(class),
+            _ => None,
         }
     }
 

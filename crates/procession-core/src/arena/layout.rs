@@ -14,12 +14,27 @@ pub(super) const LAYOUT_VERSION: u64 = 1;
 /// The unit in which the arena grows.
 pub(crate) const CHUNK: usize = 64 << 10;
 
-/// Sizes of small blocks. All are multiples of a cache line; each divides a chunk with little left over.
-pub(super) const CLASSES: [usize; 18] =
-    [64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6528, 8128, 10880, 16320, 21760, 32640];
+/// Sizes of small blocks. All are multiples of a cache line; each divides a chunk with little left over. The last ones
+/// are for records of one type only, see `Stable`.
+pub(super) const CLASSES: [usize; GENERAL + 2] = [
+    64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6528, 8128, 10880, 16320, 21760, 32640,
+    // Stable::Pool, Stable::Link
+    64, 768,
+];
+
+/// How many of the classes are for anything.
+pub(super) const GENERAL: usize = 18;
 
 /// The largest small block; more takes whole chunks.
-pub(super) const LARGEST_CLASS: usize = CLASSES[CLASSES.len() - 1];
+pub(super) const LARGEST_CLASS: usize = CLASSES[GENERAL - 1];
+
+/// Classes whose blocks are never used for another type of record. So one who looked a record up and comes late, when it
+/// has been freed, rings at worst for the owner of another of its kind, and never writes into somebody's payload.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stable {
+    Pool = GENERAL as isize,
+    Link,
+}
 
 /// How many states a chunk's control page has room for: bounds the number of blocks of the smallest class.
 pub(super) const STATES: usize = 1008;
@@ -39,6 +54,8 @@ pub(super) struct Header {
     pub(super) expedited: AtomicU64,
     pub(super) next_generation: AtomicU64,
     pub(super) deaths: AtomicU64,
+    /// What `deaths` was when the last sweep began. A cache: whoever finds it behind sweeps.
+    pub(super) swept: AtomicU64,
     /// Chunks below this have a committed entry; raised by one store under `chunk_lock`.
     pub(super) high_water: AtomicU64,
     pub(super) chunk_lock: RawMutex,

@@ -11,6 +11,7 @@ mod spans;
 
 pub use audit::Audit;
 pub(crate) use block::{Block, BlockState};
+pub(crate) use layout::Stable;
 pub use object::Handle;
 pub(crate) use object::{Kind, Object, Shared};
 
@@ -139,7 +140,7 @@ impl Arena {
 
     /// A number that this family never used before.
     pub(crate) fn new_generation(&self) -> u64 {
-        self.header().next_generation.fetch_add(1, Relaxed) + 1
+        self.header().next_generation.fetch_add(1, Relaxed).wrapping_add(1)
     }
 
     /// A generation for a slot: never 0.
@@ -197,8 +198,16 @@ impl Arena {
         self.header().recovery_lock.mark(dead.tag());
     }
 
-    /// Runs `f` as the only one who sweeps.
-    pub(crate) fn recovering<R>(&self, f: impl FnOnce() -> R) -> R {
-        self.locked(&self.header().recovery_lock, f)
+    /// Runs `f` as the only one who sweeps, if there were deaths since the last sweep.
+    pub(crate) fn recovering(&self, f: impl FnOnce()) {
+        let header = self.header();
+        if header.swept.load(Acquire) == self.deaths() {
+            return;
+        }
+        self.locked(&header.recovery_lock, || {
+            let deaths = self.deaths();
+            f();
+            header.swept.store(deaths, Release);
+        });
     }
 }

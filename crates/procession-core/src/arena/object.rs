@@ -49,8 +49,8 @@ pub struct Handle {
 impl Arena {
     /// The record at the start of a block.
     pub(crate) fn record<T: Shared>(&self, block: Block<'_>) -> Result<&T> {
-        if block.size() < size_of::<T>() {
-            return Err(Error::corrupted("a block is too small for what it should hold"));
+        if block.size() < size_of::<T>() || block.offset() as usize % align_of::<T>() != 0 {
+            return Err(Error::corrupted("a block cannot hold what it should"));
         }
         Ok(self.shared(block.offset() as usize))
     }

@@ -7,7 +7,7 @@ use crate::{
     arena::{
         Arena, Block, BlockState,
         chunks::Use,
-        layout::{CHUNK, CLASSES, Control, LARGEST_CLASS, STATES},
+        layout::{CHUNK, CLASSES, Control, GENERAL, LARGEST_CLASS, STATES, Stable},
     },
     atomic::Ordering::{AcqRel, Relaxed},
     error::{Error, ErrorKind, Result},
@@ -35,7 +35,16 @@ impl Arena {
         if len > LARGEST_CLASS {
             return self.alloc_large(len.div_ceil(CHUNK), owner);
         }
-        let class = CLASSES.partition_point(|size| *size < len);
+        let class = CLASSES[..GENERAL].partition_point(|size| *size < len);
+        self.alloc_small(class, owner)
+    }
+
+    /// Takes a block that is never anything but a record of this type.
+    pub(crate) fn alloc_stable(&self, class: Stable) -> Result<Block<'_>> {
+        self.alloc_small(class as usize, self.me())
+    }
+
+    fn alloc_small(&self, class: usize, owner: Owner) -> Result<Block<'_>> {
         let hint = &self.header().class_hints[class];
         loop {
             let high = self.high_water();

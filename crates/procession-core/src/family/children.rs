@@ -8,6 +8,7 @@ use crate::{
     sys::{
         clock::Deadline,
         pidfd::{Ended, Pidfd},
+        sentinel,
     },
 };
 use rustix::{event::epoll, fd::OwnedFd, process::Signal};
@@ -15,6 +16,8 @@ use std::{
     collections::HashMap,
     io,
     sync::{Arc, Mutex, MutexGuard},
+    thread,
+    time::Duration,
 };
 
 /// One process that the root started. In private memory, so that nothing scribbled can have a stranger killed.
@@ -47,14 +50,25 @@ impl Child {
     /// Waits for its end; `None` when the deadline came first. Any number of threads may wait.
     pub(crate) fn wait(&self, arena: &Arena, deadline: Deadline) -> Option<Exit> {
         // No hop over the monitor: whoever waits sees the end itself.
-        if !self.pidfd.wait_ended(deadline) {
-            return None;
+        while self.pidfd.wait_ended(deadline) {
+            if let Some(exit) = self.settle(arena) {
+                return Some(exit);
+            }
+            if deadline.has_passed() || !sentinel::is_member() {
+                break;
+            }
+            // Ended, but somebody who traces it has not let go of it.
+            thread::sleep(Duration::from_millis(1));
         }
-        self.settle(arena)
+        None
     }
 
     /// If it has ended, takes its status and marks it dead; the first to come here does it, all get the same answer.
     pub(crate) fn settle(&self, arena: &Arena) -> Option<Exit> {
+        // In a plain fork it's nobody's child, and the arena is not the fork's to write.
+        if !sentinel::is_member() {
+            return None;
+        }
         let mut end = lock(&self.end);
         if end.exit.is_none() {
             let ended = self.pidfd.reap()?;

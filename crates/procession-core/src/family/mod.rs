@@ -64,12 +64,17 @@ fn create() -> Result<&'static Family> {
     let creating = CREATING.lock().unwrap_or_else(|e| e.into_inner());
     if FAMILY.get().is_none() {
         let family = Root::found()?;
-        // The monitor looks at the family, so it starts when there is one.
+        // The thread first: a family without a monitor must not be.
+        monitor::start().map_err(|e| Error::system("could not start the monitor thread", e))?;
         let _ = FAMILY.set(family);
-        FAMILY.get().and_then(|family| family.root.as_ref()).expect("just set").start_monitor()?;
     }
     drop(creating);
     current()
+}
+
+/// Whether this process has a family already.
+pub(crate) fn is_joined() -> bool {
+    FAMILY.get().is_some()
 }
 
 /// Says that this process is a member of somebody else's family.

@@ -1,42 +1,68 @@
 //! The monitor: one thread of the root that sees deaths, marks them, and mends nothing.
 
 use super::{FAMILY, Family, children::Children};
-use crate::sys::{clock::Deadline, sentinel};
+use crate::{
+    arena::Arena,
+    sys::{clock::Deadline, sentinel},
+};
 use rustix::{event::epoll, process::Signal};
-use std::{io, mem::MaybeUninit, thread};
+use std::{
+    io,
+    mem::MaybeUninit,
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+    time::Duration,
+};
 
 /// How often it looks for children that did not reach `init()` in time.
-const TICK: rustix::time::Timespec = rustix::time::Timespec { tv_sec: 5, tv_nsec: 0 };
+const TICK: Duration = Duration::from_secs(5);
 
-pub(super) fn start(children: &'static Children) -> io::Result<()> {
-    thread::Builder::new().name("procession-monitor".into()).stack_size(256 << 10).spawn(move || {
+/// Before it looks again at something that it can do nothing about.
+const PAUSE: Duration = Duration::from_millis(5);
+
+/// Starts the thread, which waits until there is a family.
+pub(super) fn start() -> io::Result<()> {
+    thread::Builder::new().name("procession-monitor".into()).stack_size(256 << 10).spawn(|| {
         block_signals();
+        let Family { arena, root: Some(root) } = FAMILY.wait() else { return };
+        let mut next_tick = Deadline::after(TICK);
         loop {
-            watch(children);
+            // Whatever was scribbled into the arena, deaths go on being seen.
+            let watched = catch_unwind(AssertUnwindSafe(|| watch(arena, &root.children, &mut next_tick)));
+            if !watched.is_ok_and(|went_well| went_well) {
+                thread::sleep(PAUSE);
+            }
         }
     })?;
     Ok(())
 }
 
-fn watch(children: &Children) {
+/// Waits for deaths and marks them; false when the same would come again at once.
+fn watch(arena: &Arena, children: &Children, next_tick: &mut Deadline) -> bool {
     let mut events = [MaybeUninit::uninit(); 32];
-    let ready = match epoll::wait(&children.epoll, &mut events, Some(&TICK)) {
+    let left = next_tick.remaining().unwrap_or(TICK);
+    let time = rustix::time::Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
+    let ready = match epoll::wait(&children.epoll, &mut events, Some(&time)) {
         Ok((ready, _)) => ready,
-        Err(_) => return,
+        Err(e) => return e == rustix::io::Errno::INTR,
     };
-    let Some(family) = FAMILY.get() else { return };
-    if ready.is_empty() {
+    if next_tick.has_passed() {
+        *next_tick = Deadline::after(TICK);
         for child in children.all() {
-            child.check_due(&family.arena);
+            child.check_due(arena);
         }
     }
+    let mut went_well = true;
     for event in ready {
-        if let Some(child) = children.get(event.data.u64())
-            && child.settle(&family.arena).is_some()
-        {
+        let Some(child) = children.get(event.data.u64()) else { continue };
+        if child.settle(arena).is_some() {
             children.remove(&child);
+        } else {
+            // Ended, but somebody who traces it has not let go of it.
+            went_well = false;
         }
     }
+    went_well
 }
 
 /// The program's handlers run on the program's threads.

@@ -9,7 +9,10 @@ use crate::{
     sys::{lifeline, sentinel},
 };
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{
+    Once,
+    atomic::{AtomicI32, Ordering},
+};
 
 /// What only the root has.
 #[derive(Debug)]
@@ -28,7 +31,7 @@ static ALIVE: AtomicI32 = AtomicI32::new(-1);
 impl Root {
     /// Founds a family with this process as its root.
     pub(super) fn found() -> Result<Family> {
-        let depth = Token::from_environment().map_or(0, |token| token.depth + 1);
+        let depth = Token::from_environment().map_or(0, |token| token.depth.saturating_add(1));
         if depth > MAX_DEPTH {
             return Err(Error::new(
                 ErrorKind::StartFailed,
@@ -50,19 +53,18 @@ impl Root {
             return Err(Error::corrupted("the root's slot was taken"));
         }
         let (lifeline, alive) = lifeline::create().map_err(system("could not create the lifeline"))?;
-        ALIVE.store(alive.as_raw_fd(), Ordering::Release);
-        // SAFETY: bounds: both functions take no arguments and never unwind. Aliasing: they touch atomics and
-        // descriptors. Lifetime: statics of the program.
-        unsafe {
-            libc::pthread_atfork(None, None, Some(forget_lifeline));
-            libc::atexit(monitor::at_exit);
-        }
         let children = Children::new().map_err(system("could not watch processes"))?;
+        ALIVE.store(alive.as_raw_fd(), Ordering::Release);
+        static HANDLERS: Once = Once::new();
+        HANDLERS.call_once(|| {
+            // SAFETY: bounds: both functions take no arguments and never unwind. Aliasing: they touch atomics and
+            // descriptors. Lifetime: statics of the program.
+            unsafe {
+                libc::pthread_atfork(None, None, Some(forget_lifeline));
+                libc::atexit(monitor::at_exit);
+            }
+        });
         Ok(Family { arena, root: Some(Root { lifeline, _alive: alive, children, depth }) })
-    }
-
-    pub(super) fn start_monitor(&'static self) -> Result<()> {
-        monitor::start(&self.children).map_err(|e| Error::system("could not start the monitor thread", e))
     }
 
     pub(crate) fn lifeline(&self) -> BorrowedFd<'_> {
@@ -80,11 +82,14 @@ extern "C" fn forget_lifeline() {
     }
 }
 
+/// More than any machine has, and little enough to reckon with.
+const LARGEST_LIMIT: usize = 1 << 44;
+
 /// The arena's limit, if the environment says one.
 fn limit() -> Result<Option<usize>> {
     const VARIABLE: &str = "PROCESSION_ARENA_LIMIT";
     match std::env::var(VARIABLE) {
-        Ok(text) => text.parse().map(Some).map_err(|_| {
+        Ok(text) => text.parse().ok().filter(|bytes| *bytes <= LARGEST_LIMIT).map(Some).ok_or_else(|| {
             Error::new(ErrorKind::InvalidArgument, format!("{VARIABLE} is {text:?}, not a number of bytes"))
         }),
         Err(_) => Ok(None),

@@ -18,7 +18,7 @@ pub(crate) enum State {
     Starting = 1,
     /// A member that has attached.
     Live = 2,
-    /// A member that has published its result and is about to exit; only its exit is still to come.
+    /// A member that has published its value; only its exit, with code 0, is still to come.
     Exiting = 3,
     /// A member whose end was seen; what it held is not swept yet.
     Dead = 4,

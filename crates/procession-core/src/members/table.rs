@@ -123,11 +123,7 @@ impl Census for Table<'_> {
     }
 
     fn is_gone(&self, tag: Tag) -> bool {
-        let Some(owner) = self.by_tag(tag) else { return true };
-        if self.is_alive(owner) && !self.kernel_says_gone(owner) {
-            return false;
-        }
-        self.mark_dead(owner);
-        true
+        // Says it to this waiter only; marking it for all belongs to the monitor, which also counts and wakes.
+        self.by_tag(tag).is_none_or(|owner| !self.is_alive(owner) || self.kernel_says_gone(owner))
     }
 }

@@ -2,7 +2,7 @@
 
 use super::record::PoolRecord;
 use crate::{
-    arena::Arena,
+    arena::{Arena, Stable},
     atomic::Ordering::{Relaxed, SeqCst},
     error::Result,
     family,
@@ -29,21 +29,24 @@ impl Inbox {
     /// Out of memory when the arena cannot grow; not initialised, forked.
     pub fn new() -> Result<Inbox> {
         let arena = &family::current()?.arena;
-        let block = arena.alloc(size_of::<PoolRecord>())?;
+        let block = arena.alloc_stable(Stable::Pool)?;
         let record: &PoolRecord = arena.record(block)?;
-        record.backlog.store(0, Relaxed);
         record.attended.store(0, Relaxed);
         Ok(Inbox { arena, offset: block.offset(), record })
     }
 
     /// Waits until `ready` gives something: it's called after every result, and after every death. It must look after the
-    /// workers as well, and once more afterwards if there is a backlog: while anybody waits here, they don't ring for the
-    /// dispatcher.
+    /// workers as well, and once more afterwards: while anybody waits here, they don't ring for the dispatcher.
     pub fn wait_for_result<T>(&self, deadline: Deadline, ready: impl FnMut() -> Option<T>) -> Option<T> {
+        struct Attending<'a>(&'a PoolRecord);
+        impl Drop for Attending<'_> {
+            fn drop(&mut self) {
+                self.0.attended.fetch_sub(1, SeqCst);
+            }
+        }
         self.record.attended.fetch_add(1, SeqCst);
-        let result = self.record.results.wait_until(deadline, ready);
-        self.record.attended.fetch_sub(1, SeqCst);
-        result
+        let _attending = Attending(self.record);
+        self.record.results.wait_until(deadline, ready)
     }
 
     /// Waits until `ready` gives something: it's called when workers need the owner's attention, and after every death.
@@ -61,18 +64,6 @@ impl Inbox {
         self.record.attention.notify();
     }
 
-    /// What was said last.
-    pub fn has_backlog(&self) -> bool {
-        self.record.backlog.load(SeqCst) != 0
-    }
-
-    /// Says whether a worker that runs out of tasks should ring.
-    pub fn set_backlog(&self, has_backlog: bool) {
-        if self.record.backlog.load(Relaxed) != has_backlog as u32 {
-            self.record.backlog.store(has_backlog as u32, SeqCst);
-        }
-    }
-
     /// Changes with every death in the family, so that a waiter knows when to look who it was.
     pub fn deaths(&self) -> u64 {
         self.arena.deaths()
@@ -81,7 +72,7 @@ impl Inbox {
 
 impl Drop for Inbox {
     fn drop(&mut self) {
-        // The links are gone by now: they borrow nothing from here, but their owner drops them first.
+        // Workers that still end may ring here once more; the block's class makes that harmless.
         if let Ok(family) = family::current()
             && let Ok(block) = family.arena.block(self.offset)
         {

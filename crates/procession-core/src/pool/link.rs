@@ -7,16 +7,16 @@ use super::{
     wire::{BATCH, CLAIM_AT, LENT_RESULT, Reference, Results, Tasks, take_over},
 };
 use crate::{
-    arena::{Arena, Handle},
+    arena::{Arena, BlockState, Handle, Stable},
     atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
     error::{Error, Result},
     family,
     kill_point::kill_point,
     members::Owner,
-    ring::{Consumer, Frames, Producer},
+    ring::{self, Consumer, Frames, Producer},
     start::{FunctionId, Verdict},
 };
-use std::ops::Range;
+use std::{ops::Range, sync::OnceLock};
 
 /// The owner's side of one worker: hands out tasks, takes them back, receives results.
 ///
@@ -29,6 +29,10 @@ pub struct Link {
     arena: &'static Arena,
     handle: Handle,
     record: &'static LinkRecord,
+    /// The block with the rings' bytes.
+    data: u64,
+    /// Who the worker is. In private memory: only blocks of its own are believed to be its results.
+    worker: OnceLock<Owner>,
     tasks: Producer<'static>,
     results: Consumer<'static>,
     buffer: Vec<u8>,
@@ -55,18 +59,27 @@ impl Link {
     /// Out of memory when the arena cannot grow; not initialised, forked.
     pub fn new(inbox: &Inbox) -> Result<Link> {
         let arena = &family::current()?.arena;
-        let block = arena.alloc(LinkRecord::SIZE)?;
+        let data = arena.alloc(LinkRecord::DATA)?;
+        let block = match arena.alloc_stable(Stable::Link) {
+            Ok(block) => block,
+            Err(e) => {
+                arena.free(data, arena.me());
+                return Err(e);
+            }
+        };
         let record: &'static LinkRecord = arena.record(block)?;
         record.owner.store(arena.me().to_bits(), Relaxed);
         record.worker.store(Owner::NOBODY, Relaxed);
         record.pool.store(inbox.offset, Relaxed);
+        record.data.store(data.offset(), Relaxed);
         record.closed.store(0, Relaxed);
         record.tasks.reset();
         record.results.reset();
-        let tasks = Producer::new(&record.tasks, LinkRecord::task_data(block)?);
-        let results = Consumer::new(&record.results, LinkRecord::result_data(block)?);
+        let tasks = Producer::new(&record.tasks, LinkRecord::task_data(data)?);
+        let results = Consumer::new(&record.results, LinkRecord::result_data(data)?);
         let handle = arena.publish::<LinkRecord>(block);
-        Ok(Link { arena, handle, record, tasks, results, buffer: Vec::new() })
+        let (data, worker) = (data.offset(), OnceLock::new());
+        Ok(Link { arena, handle, record, data, worker, tasks, results, buffer: Vec::new() })
     }
 
     /// Names the link to its worker.
@@ -76,32 +89,30 @@ impl Link {
 
     /// Says who the worker will be, before it starts.
     pub fn set_worker(&self, worker: Owner) {
-        self.record.worker.store(worker.to_bits(), Release);
+        // The first call counts: there is one.
+        self.record.worker.store(self.worker.get_or_init(|| worker).to_bits(), Release);
     }
 
     /// Hands out tasks of one function, as many from the front of `range` as fit at once: how many, and their ticket.
     /// `None` when the ring has no room now.
+    ///
+    /// # Errors
+    ///
+    /// Corrupted when the worker wrote what no worker writes.
     pub fn give(
         &mut self,
         function: FunctionId,
         tasks: &Tasks,
         range: Range<usize>,
-    ) -> Option<(usize, Ticket)> {
+    ) -> Result<Option<(usize, Ticket)>> {
         let count = tasks.fitting(range.clone(), Link::BATCH_BYTES);
         let bytes = tasks.slice(range.start..range.start + count);
-        let claim = Claim::initial(count as u32);
-        let at = self.tasks.push(
-            BATCH,
-            &[
-                &(count as u32).to_le_bytes(),
-                &claim.to_le_bytes(),
-                &function.offset.to_le_bytes(),
-                &function.signature.to_le_bytes(),
-                bytes,
-            ],
-        )?;
+        let claim = Claim::initial(count as u32).to_le_bytes();
+        let (offset, signature) = (function.offset.to_le_bytes(), function.signature.to_le_bytes());
+        let parts: [&[u8]; 5] = [&(count as u32).to_le_bytes(), &claim, &offset, &signature, bytes];
+        let Some(at) = self.tasks.push(BATCH, &parts)? else { return Ok(None) };
         self.record.work.notify();
-        Some((count, Ticket(at + CLAIM_AT)))
+        Ok(Some((count, Ticket(at + CLAIM_AT))))
     }
 
     /// The most bytes of arguments in one batch (unless a single task has more).
@@ -110,14 +121,18 @@ impl Link {
     /// Takes back tasks of a batch that the worker has not claimed: about half of them, or all. Gives the numbers, within
     /// the batch, of those that came back.
     ///
-    /// Only for a batch that isn't finished: afterwards its place may hold something else.
+    /// None of a batch that is finished, even if its place in the ring holds something else by now.
     pub fn revoke(&self, ticket: Ticket, all: bool) -> Range<u32> {
-        Claim::new(self.tasks.data().word(ticket.0)).revoke(all)
+        self.claim(ticket).map_or(0..0, |claim| claim.revoke(all))
     }
 
     /// How many tasks of an unfinished batch the worker has claimed.
     pub fn claimed(&self, ticket: Ticket) -> u32 {
-        Claim::new(self.tasks.data().word(ticket.0)).claimed()
+        self.claim(ticket).map_or(0, |claim| claim.claimed())
+    }
+
+    fn claim(&self, ticket: Ticket) -> Option<Claim<'_>> {
+        self.tasks.holds(ticket.0 - CLAIM_AT).then(|| Claim::new(self.tasks.data().word(ticket.0)))
     }
 
     /// Whether there are results to receive.
@@ -139,7 +154,8 @@ impl Link {
             return Ok(0);
         }
         let mut lent = Vec::new();
-        let outcome = Link::split(self.arena, &self.buffer, receiver, &mut lent);
+        let worker = self.worker.get().copied();
+        let outcome = Link::split(self.arena, worker, &self.buffer, receiver, &mut lent);
         // Everything lent is this process's by now, so the frames that name it may go.
         self.results.retire(bytes);
         for offset in lent {
@@ -152,6 +168,7 @@ impl Link {
     /// Splits what lay in the ring into runs that belong together.
     fn split(
         arena: &Arena,
+        worker: Option<Owner>,
         bytes: &[u8],
         receiver: &mut impl Receiver,
         lent: &mut Vec<u64>,
@@ -161,31 +178,43 @@ impl Link {
         let mut expected = receiver.expected();
         loop {
             let before = bytes.len() - frames.rest();
-            let frame = frames.next().transpose()?;
-            let is_lent = frame.is_some_and(|frame| frame.kind & LENT_RESULT != 0);
-            if count > 0 && (count == expected || is_lent || frame.is_none()) {
+            let frame = Link::small_or_large(frames.next());
+            if count > 0 && (count == expected || !matches!(frame, Ok(Some(Frame::Small)))) {
                 receiver.deliver(Results::Frames { bytes: bytes[start..before].to_vec(), count });
                 total += count;
                 (start, count, expected) = (before, 0, receiver.expected());
             }
-            let Some(frame) = frame else { return Ok(total) };
-            let verdict = Verdict::from_bits(frame.kind & !LENT_RESULT)
-                .ok_or_else(|| Error::corrupted(format_args!("a result of kind {}", frame.kind)))?;
-            if expected == 0 {
-                return Err(Error::corrupted("a worker gave more results than it had tasks"));
-            }
-            if is_lent {
-                let reference = Reference::parse(frame.payload)?;
-                let large = take_over(arena, reference)?;
-                kill_point!(ResultAfterTakeOver);
-                lent.push(reference.offset);
-                receiver.deliver(Results::Large(verdict, large));
-                total += 1;
-                (start, expected) = (bytes.len() - frames.rest(), receiver.expected());
-            } else {
-                count += 1;
+            let frame = match frame? {
+                None => return Ok(total),
+                Some(_) if expected == 0 => {
+                    return Err(Error::corrupted("a worker gave more results than it had tasks"));
+                }
+                Some(frame) => frame,
+            };
+            match frame {
+                Frame::Small => count += 1,
+                Frame::Large(verdict, reference) => {
+                    let large = take_over(arena, reference, worker)?;
+                    kill_point!(ResultAfterTakeOver);
+                    lent.push(reference.offset);
+                    receiver.deliver(Results::Large(verdict, large));
+                    total += 1;
+                    (start, expected) = (bytes.len() - frames.rest(), receiver.expected());
+                }
             }
         }
+    }
+
+    #[inline]
+    fn small_or_large(frame: Option<Result<ring::Frame<'_>>>) -> Result<Option<Frame>> {
+        let Some(frame) = frame.transpose()? else { return Ok(None) };
+        let verdict = Verdict::from_bits(frame.kind & !LENT_RESULT)
+            .ok_or_else(|| Error::corrupted(format_args!("a result of kind {}", frame.kind)))?;
+        Ok(Some(if frame.kind & LENT_RESULT == 0 {
+            Frame::Small
+        } else {
+            Frame::Large(verdict, Reference::parse(frame.payload)?)
+        }))
     }
 
     /// Says that no more tasks will come: the worker ends when it has run what it has.
@@ -200,10 +229,27 @@ impl Drop for Link {
         if family::current().is_err() {
             return;
         }
-        let me = self.arena.me().to_bits();
-        let _ = self.record.owner.compare_exchange(me, Owner::NOBODY, AcqRel, Acquire);
-        if self.record.is_abandoned() {
-            self.arena.destroy::<LinkRecord>(self.handle, |_| ());
+        let me = self.arena.me();
+        let _ = self.record.owner.compare_exchange(me.to_bits(), Owner::NOBODY, AcqRel, Acquire);
+        let worker = Owner::from_bits(self.record.worker.load(Acquire));
+        let Ok(data) = self.arena.block(self.data) else { return };
+        match worker {
+            None => {
+                self.arena.destroy::<LinkRecord>(self.handle, |_| ());
+                self.arena.free(data, me);
+            }
+            // Its rings may still be used, so they are left to it, and to the sweep after its end.
+            Some(worker) => {
+                data.change_state(BlockState::Raw(me), BlockState::Raw(worker));
+                self.close();
+                self.record.room.notify();
+            }
         }
     }
+}
+
+/// What a frame of the result ring is.
+enum Frame {
+    Small,
+    Large(Verdict, Reference),
 }

@@ -2,7 +2,7 @@
 
 use super::wire::{BATCH, BATCH_HEADER, LENT_RESULT, Reference, next_task};
 use crate::{
-    arena::{Arena, Block, Kind, Object, Shared},
+    arena::{Arena, Block, Kind, Object, Shared, Stable},
     atomic::{
         AtomicU32, AtomicU64,
         Ordering::{AcqRel, Acquire},
@@ -14,24 +14,21 @@ use crate::{
     sync::EventCount,
 };
 
-/// What all workers of a pool share with its owner. A raw block of the owner's, referred to by every link, so that it
-/// outlives the last worker.
+/// What all workers of a pool share with its owner. A raw block of the owner's, of a class of its own: a worker that
+/// rings after the pool has gone rings nobody, or another pool for nothing.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct PoolRecord {
     /// Threads of the owner that wait for a result sleep here; each result rings it.
     pub(super) results: EventCount,
-    /// The owner's dispatcher sleeps here; rung when a result ring is half full, or a worker has nothing to do although
-    /// there is something.
+    /// The owner's dispatcher sleeps here; rung when a result ring is half full, or a worker has nothing more to do.
     pub(super) attention: EventCount,
-    /// Whether the owner holds back tasks that an idle worker should have.
-    pub(super) backlog: AtomicU32,
     /// How many threads wait for results and look after the workers meanwhile. While there are any, what needs attention
     /// is rung to them, and the dispatcher sleeps on.
     pub(super) attended: AtomicU32,
 }
 
-/// What one worker shares with its pool's owner.
+/// What one worker shares with its pool's owner. Of a class of its own, for the same reason.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct LinkRecord {
@@ -40,6 +37,8 @@ pub(crate) struct LinkRecord {
     pub(super) worker: AtomicU64,
     /// The offset of the pool's record.
     pub(super) pool: AtomicU64,
+    /// The offset of the block with the bytes of both rings.
+    pub(super) data: AtomicU64,
     /// Set when no more tasks will come.
     pub(super) closed: AtomicU32,
     /// The worker sleeps here for tasks.
@@ -61,24 +60,24 @@ impl Object for LinkRecord {
 
 /// The bytes of each ring.
 const RING: usize = 64 << 10;
-const DATA_AT: usize = 1024;
 
 #[cfg(not(loom))]
-const _: () = assert!(size_of::<LinkRecord>() <= DATA_AT);
+const _: () = assert!(size_of::<LinkRecord>() <= 768 && size_of::<PoolRecord>() <= 64);
 
 impl LinkRecord {
-    /// The size of a link's block.
-    pub(super) const SIZE: usize = DATA_AT + 2 * RING;
+    /// The size of the block with the bytes of both rings.
+    pub(super) const DATA: usize = 2 * RING;
 
     pub(super) fn task_data(block: Block<'_>) -> Result<Data> {
-        Data::new(block, DATA_AT, RING)
+        Data::new(block, 0, RING)
     }
 
     pub(super) fn result_data(block: Block<'_>) -> Result<Data> {
-        Data::new(block, DATA_AT + RING, RING)
+        Data::new(block, RING, RING)
     }
 
-    fn lent(&self, block: Block<'_>, visit: &mut dyn FnMut(u64)) -> Result<()> {
+    fn lent(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> Result<()> {
+        let block = arena.block(self.data.load(Acquire))?;
         let bytes = snapshot(&self.tasks, &LinkRecord::task_data(block)?)?;
         for frame in Frames::new(&bytes) {
             let frame = frame?;
@@ -106,9 +105,7 @@ impl Recover for LinkRecord {
     fn mark(&self, arena: &Arena, _dead: Owner) {
         self.work.broadcast();
         self.room.broadcast();
-        if let Ok(block) = arena.block(self.pool.load(Acquire))
-            && let Ok(pool) = arena.record::<PoolRecord>(block)
-        {
+        if let Ok(pool) = self.pool(arena) {
             pool.results.broadcast();
             pool.attention.broadcast();
         }
@@ -122,10 +119,11 @@ impl Recover for LinkRecord {
         self.is_abandoned()
     }
 
-    fn parts(&self, block: Block<'_>, visit: &mut dyn FnMut(u64)) {
+    fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) {
         visit(self.pool.load(Acquire));
+        visit(self.data.load(Acquire));
         // A scribbled ring hides what it lent; those blocks then belong to nobody, and are freed.
-        let _ = self.lent(block, visit);
+        let _ = self.lent(arena, visit);
     }
 }
 
@@ -137,6 +135,11 @@ impl PoolRecord {
 }
 
 impl LinkRecord {
+    /// The pool's record; only a block of that class can be one.
+    pub(super) fn pool<'a>(&self, arena: &'a Arena) -> Result<&'a PoolRecord> {
+        arena.stable_record(self.pool.load(Acquire), Stable::Pool)
+    }
+
     pub(super) fn is_abandoned(&self) -> bool {
         [&self.owner, &self.worker].iter().all(|side| side.load(Acquire) == Owner::NOBODY)
     }

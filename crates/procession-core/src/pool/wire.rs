@@ -9,9 +9,10 @@
 //! travels instead.
 
 use crate::{
-    arena::{Arena, BlockState},
+    arena::Arena,
     error::{Error, Result},
     family,
+    members::Owner,
     ring::Frames,
     start::Verdict,
 };
@@ -215,12 +216,12 @@ impl Results {
 }
 
 /// Takes over and copies a lent result; the caller frees it once its frame is retired.
-pub(super) fn take_over(arena: &Arena, reference: Reference) -> Result<Vec<u8>> {
+///
+/// Only a block of the worker's own can be its result: what else it names would be somebody's who still needs it.
+pub(super) fn take_over(arena: &Arena, reference: Reference, worker: Option<Owner>) -> Result<Vec<u8>> {
     let block = arena.block(reference.offset)?;
-    match block.state() {
-        BlockState::Raw(owner) if owner == arena.me() || arena.take_over(block, owner) => {
-            reference.read(arena)
-        }
-        _ => Err(Error::corrupted("a lent result belongs to nobody")),
+    if !worker.is_some_and(|worker| arena.take_over(block, worker)) {
+        return Err(Error::corrupted("a lent result belongs to somebody else"));
     }
+    reference.read(arena)
 }

@@ -45,12 +45,12 @@ impl Worker {
     pub fn attach(handle: Handle) -> Result<Worker> {
         let arena = &family::current()?.arena;
         let record = arena.object::<LinkRecord>(handle)?;
-        let block = arena.block(handle.offset)?;
+        let data = arena.block(record.data.load(Acquire))?;
         let owner = Owner::from_bits(record.owner.load(Acquire))
             .ok_or_else(|| Error::new(crate::error::ErrorKind::Closed, "the pool's owner has gone"))?;
-        let pool = arena.record(arena.block(record.pool.load(Acquire))?)?;
-        let tasks = Consumer::new(&record.tasks, LinkRecord::task_data(block)?);
-        let results = Producer::new(&record.results, LinkRecord::result_data(block)?);
+        let pool = record.pool(arena)?;
+        let tasks = Consumer::new(&record.tasks, LinkRecord::task_data(data)?);
+        let results = Producer::new(&record.results, LinkRecord::result_data(data)?);
         Ok(Worker { arena, handle, record, pool, owner, tasks, results })
     }
 
@@ -83,7 +83,7 @@ impl Worker {
                     },
                     Ok(function) => function.run(argument, &mut result),
                 };
-                if !self.answer(verdict, &mut result) {
+                if !self.answer(verdict, &mut result)? {
                     return Ok(());
                 }
             }
@@ -107,15 +107,13 @@ impl Worker {
         if let Some(next) = wait::spin(&mut look) {
             return next;
         }
-        // About to sleep. If there is more to do, somebody should come and give it.
-        if self.pool.backlog.load(Acquire) != 0 {
-            self.pool.call_attention();
-        }
+        // About to sleep. If others have tasks that they have not begun, somebody should come and give it some.
+        self.pool.call_attention();
         record.work.wait_until(Deadline::NEVER, look).expect("a wait without a deadline ends with a value")
     }
 
     /// Commits one result; false when the owner is gone.
-    fn answer(&mut self, verdict: Verdict, result: &mut Vec<u8>) -> bool {
+    fn answer(&mut self, verdict: Verdict, result: &mut Vec<u8>) -> Result<bool> {
         let mut kind = verdict as u8;
         if result.len() > INLINE {
             match self.arena.alloc_bytes(&[], result) {
@@ -132,28 +130,33 @@ impl Worker {
                 }
             }
         }
-        let pushed = self.results.push(kind, &[result]).is_some() || self.wait_for_room(kind, result);
-        if pushed {
-            self.pool.results.notify();
-            if self.results.is_half_full() {
-                self.pool.call_attention();
-            }
+        if self.results.push(kind, &[result])?.is_none() && !self.wait_for_room(kind, result)? {
+            return Ok(false);
         }
-        pushed
+        self.pool.results.notify();
+        if self.results.is_half_full() {
+            self.pool.call_attention();
+        }
+        Ok(true)
     }
 
     #[cold]
-    fn wait_for_room(&mut self, kind: u8, result: &[u8]) -> bool {
-        self.pool.results.notify();
-        self.pool.call_attention();
-        let (results, arena, owner) = (&mut self.results, self.arena, self.owner);
-        let pushed = self.record.room.wait_until(Deadline::NEVER, || {
-            if results.push(kind, &[result]).is_some() {
-                return Some(true);
+    fn wait_for_room(&mut self, kind: u8, result: &[u8]) -> Result<bool> {
+        let (results, pool, record) = (&mut self.results, self.pool, self.record);
+        let (arena, owner) = (self.arena, self.owner);
+        let pushed = record.room.wait_until(Deadline::NEVER, || {
+            match results.push(kind, &[result]) {
+                Ok(Some(_)) => return Some(Ok(true)),
+                Ok(None) => {}
+                Err(e) => return Some(Err(e)),
             }
-            (!arena.members().is_alive(owner)).then_some(false)
+            let is_wanted = record.owner.load(Acquire) == owner.to_bits() && arena.members().is_alive(owner);
+            // Each time, so that a ring that nobody heard is made good.
+            pool.results.notify();
+            pool.attention.notify();
+            (!is_wanted).then_some(Ok(false))
         });
-        pushed.unwrap_or(false)
+        pushed.unwrap_or(Ok(false))
     }
 }
 
@@ -161,6 +164,7 @@ impl Drop for Worker {
     fn drop(&mut self) {
         let me = self.arena.me().to_bits();
         let _ = self.record.worker.compare_exchange(me, Owner::NOBODY, AcqRel, Acquire);
+        // The last to go frees it; the rings' bytes, if they were left to this process, go at its end.
         if self.record.is_abandoned() {
             self.arena.destroy::<LinkRecord>(self.handle, |_| ());
         }

@@ -1,7 +1,7 @@
 //! The kind table: the one place that knows every kind of object, and so looks up the house instead of down.
 
 use crate::{
-    arena::{Arena, Block, BlockState, Kind, Object},
+    arena::{Arena, Block, BlockState, Kind, Object, Stable},
     pool::LinkRecord,
     recovery::Recover,
     start::CallRecord,
@@ -23,7 +23,11 @@ pub(super) fn for_each_object<'a>(arena: &'a Arena, mut f: impl FnMut(Block<'a>,
         let BlockState::Object { kind, .. } = state else { return };
         match Kind::from_bits(kind) {
             Some(Kind::Call) => with::<CallRecord>(arena, block, state, &mut f),
-            Some(Kind::Link) => with::<LinkRecord>(arena, block, state, &mut f),
+            Some(Kind::Link) => {
+                if let Ok(record) = arena.stable_record::<LinkRecord>(block.offset(), Stable::Link) {
+                    f(block, state, record);
+                }
+            }
             None => {}
         }
     });

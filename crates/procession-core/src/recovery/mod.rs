@@ -10,10 +10,7 @@ mod sweep;
 pub(crate) use mark::mark_dead;
 pub(crate) use sweep::{audit, sweep};
 
-use crate::{
-    arena::{Arena, Block},
-    members::Owner,
-};
+use crate::{arena::Arena, members::Owner};
 
 /// What recovery needs to know of a kind of object. All that this crate shares between processes implements it.
 pub(crate) trait Recover {
@@ -23,6 +20,6 @@ pub(crate) trait Recover {
     /// `dead` has let go of the object. True when nobody is left who has it.
     fn forget(&self, dead: Owner) -> bool;
 
-    /// Calls `visit` with the offset of every raw block that the object, which lies in `block`, refers to.
-    fn parts(&self, block: Block<'_>, visit: &mut dyn FnMut(u64));
+    /// Calls `visit` with the offset of every raw block that the object refers to.
+    fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(u64));
 }

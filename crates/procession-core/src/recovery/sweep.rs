@@ -10,9 +10,6 @@ use std::collections::HashSet;
 
 /// Sweeps after every member that is marked dead. Runs in any member; only one at a time.
 pub(crate) fn sweep(arena: &Arena) {
-    if arena.members().dead().next().is_none() {
-        return;
-    }
     arena.recovering(|| {
         let dead: Vec<Owner> = arena.members().dead().collect();
         let mut abandoned = Vec::new();
@@ -58,8 +55,8 @@ pub(crate) fn sweep(arena: &Arena) {
 /// The offsets of all raw blocks that some object refers to.
 fn referenced(arena: &Arena) -> HashSet<u64> {
     let mut found = HashSet::new();
-    for_each_object(arena, |block, _, object| {
-        object.parts(block, &mut |offset| {
+    for_each_object(arena, |_, _, object| {
+        object.parts(arena, &mut |offset| {
             found.insert(offset);
         });
     });

@@ -74,33 +74,34 @@ impl Tail {
         self.at
     }
 
-    /// Whether `len` more bytes fit. A head that cannot be is taken for a full ring.
-    pub(super) fn has_room(&mut self, ring: &Ring, capacity: usize, len: usize) -> bool {
-        let fits = |head: u64| self.at.wrapping_sub(head) + len as u64 <= capacity as u64;
-        if fits(self.head_seen) {
-            return true;
+    /// Whether `len` more bytes fit.
+    #[inline]
+    pub(super) fn has_room(&mut self, ring: &Ring, capacity: usize, len: usize) -> Result<bool> {
+        let most = (capacity as u64).saturating_sub(len as u64);
+        if len <= capacity && self.in_use_at_most() <= most {
+            return Ok(true);
         }
-        let head = ring.head.0.load(Acquire);
-        if check(head, self.at, capacity).is_err() {
-            return false;
-        }
-        self.head_seen = head;
-        fits(head)
+        self.look(ring, capacity)?;
+        Ok(len <= capacity && self.in_use_at_most() <= most)
     }
 
-    /// How many bytes are written and not retired, as far as was last seen.
-    pub(super) fn in_use(&mut self, ring: &Ring) -> u64 {
-        self.head_seen = ring.head.0.load(Acquire);
-        self.at.wrapping_sub(self.head_seen)
-    }
-
+    /// How many bytes are written and not retired, or were when that was last looked at.
+    #[inline]
     pub(super) fn in_use_at_most(&self) -> u64 {
         self.at.wrapping_sub(self.head_seen)
     }
 
+    /// Looks how far the consumer has come.
+    pub(super) fn look(&mut self, ring: &Ring, capacity: usize) -> Result<()> {
+        let head = ring.head.0.load(Acquire);
+        check(head, self.at, capacity)?;
+        self.head_seen = head;
+        Ok(())
+    }
+
     /// Commits `len` bytes with one store.
     pub(super) fn commit(&mut self, ring: &Ring, len: usize) {
-        self.at += len as u64;
+        self.at = self.at.wrapping_add(len as u64);
         kill_point!(RingBeforeCommit);
         ring.tail.0.store(self.at, Release);
         kill_point!(RingAfterCommit);
@@ -126,12 +127,12 @@ impl Head {
     pub(super) fn available(&self, ring: &Ring, capacity: usize) -> Result<usize> {
         let tail = ring.tail.0.load(Acquire);
         check(self.at, tail, capacity)?;
-        Ok((tail - self.at) as usize)
+        Ok(tail.wrapping_sub(self.at) as usize)
     }
 
     /// Gives `len` bytes back to the producer with one store.
     pub(super) fn retire(&mut self, ring: &Ring, len: usize) {
-        self.at += len as u64;
+        self.at = self.at.wrapping_add(len as u64);
         kill_point!(RingBeforeRetire);
         ring.head.0.store(self.at, Release);
         kill_point!(RingAfterRetire);
@@ -158,7 +159,7 @@ mod loom_tests {
         }
 
         fn push(&self, tail: &mut Tail, value: u64) -> bool {
-            if !tail.has_room(&self.ring, CAPACITY, 8) {
+            if !tail.has_room(&self.ring, CAPACITY, 8).unwrap() {
                 return false;
             }
             let cell = &self.cells[tail.at() as usize / 8 % 2];

@@ -9,5 +9,5 @@ mod spsc;
 
 pub(crate) use cursor::Ring;
 pub(crate) use data::Data;
-pub(crate) use frame::Frames;
+pub(crate) use frame::{Frame, Frames};
 pub(crate) use spsc::{Consumer, Producer, snapshot};

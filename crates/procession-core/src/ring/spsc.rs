@@ -24,19 +24,23 @@ impl<'a> Producer<'a> {
 
     /// Writes a frame whose payload is `parts` one after the other. The position of its header, or `None` when there is
     /// no room now; a frame of more than half of the ring never has room.
+    ///
+    /// # Errors
+    ///
+    /// Corrupted when the consumer's cursor is where it can't be.
     #[inline]
-    pub(crate) fn push(&mut self, kind: u8, parts: &[&[u8]]) -> Option<u64> {
+    pub(crate) fn push(&mut self, kind: u8, parts: &[&[u8]]) -> Result<Option<u64>> {
         let len = parts.iter().map(|part| part.len()).sum();
         let space = frame_space(len);
         let (start, rest) = (self.tail.at(), self.data.contiguous(self.tail.at()));
         let skipped = if space > rest { rest } else { 0 };
-        if !self.tail.has_room(self.ring, self.data.capacity(), skipped + space) {
-            return None;
+        if !self.tail.has_room(self.ring, self.data.capacity(), skipped + space)? {
+            return Ok(None);
         }
         if skipped != 0 {
             self.data.write(start, &header(SKIP, skipped - FRAME_HEADER));
         }
-        let at = start + skipped as u64;
+        let at = start.wrapping_add(skipped as u64);
         self.data.write(at, &header(kind, len));
         let mut position = at + FRAME_HEADER as u64;
         for part in parts {
@@ -44,14 +48,23 @@ impl<'a> Producer<'a> {
             position += part.len() as u64;
         }
         self.tail.commit(self.ring, skipped + space);
-        Some(at)
+        Ok(Some(at))
     }
 
     /// Whether the consumer has left more than half of the ring unread.
     #[inline]
     pub(crate) fn is_half_full(&mut self) -> bool {
         let half = self.data.capacity() as u64 / 2;
-        self.tail.in_use_at_most() > half && self.tail.in_use(self.ring) > half
+        self.tail.in_use_at_most() > half && {
+            // A cursor that can't be is found by the next push.
+            let _ = self.tail.look(self.ring, self.data.capacity());
+            self.tail.in_use_at_most() > half
+        }
+    }
+
+    /// Whether bytes at this position are still in the ring, as far as this side knows.
+    pub(crate) fn holds(&self, position: u64) -> bool {
+        self.tail.at().wrapping_sub(position) <= self.data.capacity() as u64
     }
 
     pub(crate) fn data(&self) -> &Data {
@@ -106,7 +119,7 @@ impl<'a> Consumer<'a> {
         let available = self.head.available(self.ring, self.data.capacity())?;
         let first = available.min(self.data.contiguous(self.head.at()));
         self.data.read(self.head.at(), first, out);
-        self.data.read(self.head.at() + first as u64, available - first, out);
+        self.data.read(self.head.at().wrapping_add(first as u64), available - first, out);
         Ok(available)
     }
 
@@ -122,9 +135,9 @@ impl<'a> Consumer<'a> {
 /// All committed and not retired frames, for one who is neither side: the sweep, after one side's death.
 pub(crate) fn snapshot(ring: &Ring, data: &Data) -> Result<Vec<u8>> {
     let (head, tail) = ring.committed(data.capacity())?;
-    let (available, mut out) = ((tail - head) as usize, Vec::new());
+    let (available, mut out) = (tail.wrapping_sub(head) as usize, Vec::new());
     let first = available.min(data.contiguous(head));
     data.read(head, first, &mut out);
-    data.read(head + first as u64, available - first, &mut out);
+    data.read(head.wrapping_add(first as u64), available - first, &mut out);
     Ok(out)
 }

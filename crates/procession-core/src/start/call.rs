@@ -2,7 +2,7 @@
 
 use super::function::{FunctionId, Verdict};
 use crate::{
-    arena::{Arena, Block, BlockState, Handle, Kind, Object, Shared},
+    arena::{Arena, Block, Handle, Kind, Object, Shared},
     atomic::{
         AtomicU64,
         Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -53,7 +53,7 @@ impl Recover for CallRecord {
         self.is_abandoned()
     }
 
-    fn parts(&self, _block: Block<'_>, visit: &mut dyn FnMut(u64)) {
+    fn parts(&self, _arena: &Arena, visit: &mut dyn FnMut(u64)) {
         match self.result.load(Acquire) {
             0 => {}
             result => visit(result),
@@ -124,40 +124,45 @@ impl CallRecord {
     }
 
     /// The starter's part, once the process has ended: the result, if it left one. It can be taken once.
-    pub(super) fn take_result(arena: &Arena, handle: Handle) -> Result<Option<(Verdict, Vec<u8>)>> {
+    pub(super) fn take_result(
+        arena: &Arena,
+        handle: Handle,
+        member: Owner,
+    ) -> Result<Option<(Verdict, Vec<u8>)>> {
         let record = arena.object::<CallRecord>(handle)?;
         let offset = record.result.load(Acquire);
         if offset == 0 {
             return Ok(None);
         }
+        // Only a block of the process's own can be its result. Taken over before the record stops naming it, so that no
+        // sweep takes it for lost in between.
         let block = arena.block(offset)?;
-        // Taken over before the record stops naming it, so that no sweep takes it for lost in between.
-        match block.state() {
-            BlockState::Raw(owner) if owner == arena.me() || arena.take_over(block, owner) => {}
-            _ => return Err(Error::corrupted("a result belongs to nobody")),
+        if !arena.take_over(block, member) {
+            return Err(Error::corrupted("a result belongs to somebody else"));
         }
-        let word =
-            |at| block.read(at, 8).map(|bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")));
-        let verdict = u8::try_from(word(0)?)
-            .ok()
-            .and_then(Verdict::from_bits)
-            .ok_or_else(|| Error::corrupted("the verdict of a result"))?;
-        let bytes = block.read(16, word(8)? as usize)?;
+        let result = CallRecord::read_result(block);
         record.result.store(0, Release);
         arena.free(block, arena.me());
-        Ok(Some((verdict, bytes)))
+        result.map(Some)
     }
 
-    /// One side lets go; the last one frees the call.
-    pub(super) fn release(arena: &Arena, handle: Handle, side: Owner) {
+    fn read_result(block: Block<'_>) -> Result<(Verdict, Vec<u8>)> {
+        let word =
+            |at| block.read(at, 8).map(|bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")));
+        let verdict = u8::try_from(word(0)?).ok().and_then(Verdict::from_bits);
+        let verdict = verdict.ok_or_else(|| Error::corrupted("the verdict of a result"))?;
+        Ok((verdict, block.read(16, word(8)? as usize)?))
+    }
+
+    /// The starter lets go; if the process has gone, that frees the call.
+    pub(super) fn release(arena: &Arena, handle: Handle, member: Owner) {
         if let Ok(record) = arena.object::<CallRecord>(handle)
-            && record.forget(side)
+            && record.forget(arena.me())
         {
             arena.destroy::<CallRecord>(handle, |record| {
-                if let Ok(block) = arena.block(record.result.load(Acquire))
-                    && let BlockState::Raw(owner) = block.state()
-                {
-                    arena.free(block, owner);
+                // A result that nobody took. If it's the process's no more, a sweep was faster.
+                if let Ok(block) = arena.block(record.result.load(Acquire)) {
+                    arena.free(block, member);
                 }
             });
         }

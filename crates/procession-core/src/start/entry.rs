@@ -5,7 +5,11 @@ use super::{
     function::{Function, Verdict},
     token::Token,
 };
-use crate::{error::Error, family, family::Family};
+use crate::{
+    error::{Error, ErrorKind},
+    family,
+    family::Family,
+};
 use std::{ffi::CString, sync::OnceLock};
 
 /// The command line of new processes, where the program's own would not reach `init()`: in a test harness.
@@ -15,10 +19,14 @@ static TEST_ENTRY: OnceLock<Vec<CString>> = OnceLock::new();
 /// instead: it never returns there.
 pub fn init() {
     family::set_initialised();
-    // A second call in a member would be one from its job; the token was claimed, so nothing happens.
     let Some(token) = Token::from_environment() else { return };
     match family::join(&token) {
-        None => {}
+        // A second call in a member is one from its job: the token was claimed by the first.
+        None if family::is_joined() || !token.is_from_parent() => {}
+        None => give_up(&Error::new(
+            ErrorKind::StartFailed,
+            "its descriptors are gone: main must call procession::init() before it closes any",
+        )),
         Some(Ok(family)) => run(family, &token),
         Some(Err(e)) => give_up(&e),
     }
@@ -57,8 +65,11 @@ fn run(family: &'static Family, token: &Token) -> ! {
         let verdict = Verdict::refuse(&e, &mut result);
         let _ = CallRecord::answer(arena, token.call, verdict, &result);
     }
+    if verdict != Verdict::Value {
+        std::process::exit(PANIC_EXIT);
+    }
     arena.members().announce_exit(arena.me());
-    std::process::exit(if verdict == Verdict::Value { 0 } else { PANIC_EXIT })
+    std::process::exit(0)
 }
 
 /// The exit code of a Rust program that panics.

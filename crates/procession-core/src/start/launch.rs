@@ -106,7 +106,7 @@ impl<'a> Launch<'a> {
         match self.execute(arena, root, owner, call) {
             Ok(child) => Ok(Running { arena, call, child }),
             Err(e) => {
-                CallRecord::release(arena, call, arena.me());
+                CallRecord::release(arena, call, owner);
                 give_up(arena, owner);
                 Err(e)
             }
@@ -195,15 +195,12 @@ fn environment(
 }
 
 fn reserve(arena: &Arena) -> Result<Owner> {
-    let try_once = || arena.members().reserve(arena.new_member_generation(), arena.me().tag());
-    try_once()
-        .or_else(|| {
-            recovery::sweep(arena);
-            try_once()
-        })
-        .ok_or_else(|| {
-            Error::new(ErrorKind::StartFailed, format!("the family has {SLOTS} processes, which is the most"))
-        })
+    // After those whose handles were dropped before they ended, nobody else does.
+    recovery::sweep(arena);
+    let owner = arena.members().reserve(arena.new_member_generation(), arena.me().tag());
+    let full =
+        || Error::new(ErrorKind::StartFailed, format!("the family has {SLOTS} processes, which is the most"));
+    owner.ok_or_else(full)
 }
 
 /// Ends the life of a member that never came to be.
@@ -249,6 +246,7 @@ impl Running {
     ///
     /// What the kernel refuses.
     pub fn signal(&self, signal: Signal) -> Result<()> {
+        family::current()?;
         self.child.signal(signal).map_err(|e| Error::system("could not send a signal", e))
     }
 
@@ -259,14 +257,15 @@ impl Running {
     ///
     /// Corrupted when the process wrote what no member writes.
     pub fn take_result(&self) -> Result<Option<(Verdict, Vec<u8>)>> {
-        CallRecord::take_result(self.arena, self.call)
+        family::current()?;
+        CallRecord::take_result(self.arena, self.call, self.child.owner)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
         let Ok(family) = family::current() else { return };
-        CallRecord::release(&family.arena, self.call, family.arena.me());
+        CallRecord::release(&family.arena, self.call, self.child.owner);
         // After an end that was seen, the slot is free for the next at once.
         if self.child.settle(self.arena).is_some() {
             recovery::sweep(&family.arena);

@@ -28,19 +28,21 @@ pub(crate) struct Token {
     pub(crate) member: Owner,
     pub(crate) call: Handle,
     pub(crate) depth: u32,
+    /// The starter's process id: a child of that process is meant, whatever has become of the descriptors.
+    pub(crate) starter: u32,
 }
 
 impl Token {
     pub(crate) fn new(arena: BorrowedFd<'_>, lifeline: BorrowedFd<'_>, member: Owner, call: Handle) -> Token {
         let inode = fstat(arena).map_or(0, |stat| stat.st_ino);
         let (arena, lifeline) = (arena.as_raw_fd(), lifeline.as_raw_fd());
-        Token { arena, inode, lifeline, stdout: None, member, call, depth: 0 }
+        Token { arena, inode, lifeline, stdout: None, member, call, depth: 0, starter: std::process::id() }
     }
 
     /// As a line for the environment.
     pub(crate) fn to_variable(&self) -> String {
         format!(
-            "{VARIABLE}=1:{}:{}:{}:{}:{}:{}:{}:{}",
+            "{VARIABLE}=1:{}:{}:{}:{}:{}:{}:{}:{}:{}",
             self.arena,
             self.inode,
             self.lifeline,
@@ -49,6 +51,7 @@ impl Token {
             self.call.offset,
             self.call.generation,
             self.depth,
+            self.starter,
         )
     }
 
@@ -75,8 +78,14 @@ impl Token {
             member: Owner::from_bits(fields.next()?.parse().ok()?)?,
             call: Handle { offset: fields.next()?.parse().ok()?, generation: fields.next()?.parse().ok()? },
             depth: fields.next()?.parse().ok()?,
+            starter: fields.next()?.parse().ok()?,
         };
         fields.next().is_none().then_some(token)
+    }
+
+    /// Whether this process was started with the token, and by nobody else's environment.
+    pub(crate) fn is_from_parent(&self) -> bool {
+        rustix::process::getppid().is_some_and(|parent| parent.as_raw_nonzero().get() as u32 == self.starter)
     }
 
     /// Takes the descriptors that the token names, if it's meant for this process: they must be there, inheritable, and
@@ -135,6 +144,7 @@ mod tests {
             member: Owner::new(3, 8).unwrap(),
             call: Handle { offset: 4096, generation: 12 },
             depth: 2,
+            starter: 31,
         };
         let line = token.to_variable();
         let (name, value) = line.split_once('=').unwrap();
@@ -148,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_token_that_was_left_in_the_environment_is_nobodys() {
-        let token = Token::parse("1:900:77:901:-1:12884901896:4096:12:0").unwrap();
+        let token = Token::parse("1:900:77:901:-1:12884901896:4096:12:0:31").unwrap();
         assert!(token.claim().is_none());
     }
 }

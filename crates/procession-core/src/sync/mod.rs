@@ -14,6 +14,6 @@ pub(crate) trait Census {
     /// Whether the process is marked dead. Cheap: reads the process table.
     fn is_marked_dead(&self, tag: Tag) -> bool;
 
-    /// Asks the kernel, and marks the process if it is gone. For the slow path, after a whole slice of waiting.
+    /// Asks the kernel whether the process is gone. For the slow path, after a whole slice of waiting.
     fn is_gone(&self, tag: Tag) -> bool;
 }

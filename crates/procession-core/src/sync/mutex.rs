@@ -54,11 +54,13 @@ impl RawMutex {
 
     #[cold]
     fn lock_slow(&self, me: Tag, census: &impl Census, deadline: Deadline) -> Option<Locked> {
-        if let Some(locked) = wait::spin(|| self.try_take(me, census)) {
+        if let Some(locked) = wait::spin(|| self.try_take(me, 0, census)) {
             return Some(locked);
         }
+        // One who slept takes the lock with the bit set: others may sleep whose bit was cleared in the meantime.
+        let mut slept = 0;
         loop {
-            if let Some(locked) = self.try_take(me, census) {
+            if let Some(locked) = self.try_take(me, slept, census) {
                 return Some(locked);
             }
             if deadline.has_passed() {
@@ -74,6 +76,7 @@ impl RawMutex {
             kill_point!(MutexBeforeSleep);
             let slice = deadline.at_most(wait::SLICE);
             self.word.wait(asleep, slice);
+            slept = WAITERS;
             kill_point!(MutexAfterWake);
             if slice.has_passed() && census.is_gone(holder) {
                 self.mark(holder);
@@ -82,14 +85,14 @@ impl RawMutex {
     }
 
     /// Takes the lock if it's free or its holder is dead. Keeps the waiter bit: whoever slept is still asleep.
-    fn try_take(&self, me: Tag, census: &impl Census) -> Option<Locked> {
+    fn try_take(&self, me: Tag, slept: u32, census: &impl Census) -> Option<Locked> {
         let word = self.word.load(Relaxed);
         let how = match Tag::from_word(word) {
             None => Locked::Clean,
             Some(holder) if word & DIED != 0 || census.is_marked_dead(holder) => Locked::Recovered,
             Some(_) => return None,
         };
-        self.word.compare_exchange(word, word & WAITERS | me.bits(), Acquire, Relaxed).ok()?;
+        self.word.compare_exchange(word, word & WAITERS | slept | me.bits(), Acquire, Relaxed).ok()?;
         if how == Locked::Recovered {
             kill_point!(MutexAfterSteal);
         } else {

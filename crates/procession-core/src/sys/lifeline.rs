@@ -14,7 +14,10 @@ use std::{io, time::Duration};
 
 /// Creates the pipe: the end that children inherit, and the end that keeps them alive.
 pub(crate) fn create() -> io::Result<(OwnedFd, OwnedFd)> {
-    Ok(rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?)
+    let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
+    // Where a program closed its standard streams, their numbers would be given to these.
+    let above = |fd: OwnedFd| rustix::io::fcntl_dupfd_cloexec(&fd, 3);
+    Ok((above(reader)?, above(writer)?))
 }
 
 /// Ties this process's life to the root's.

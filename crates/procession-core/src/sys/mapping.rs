@@ -32,6 +32,8 @@ impl Mapping {
         // Kernels before 6.3 answer EINVAL to NOEXEC_SEAL.
         let file = memfd_create(c"procession", flags | MemfdFlags::NOEXEC_SEAL)
             .or_else(|_| memfd_create(c"procession", flags))?;
+        // Where a program closed its standard streams, their numbers would be given to this.
+        let file = rustix::io::fcntl_dupfd_cloexec(&file, 3)?;
         // Past RLIMIT_FSIZE the kernel would send SIGXFSZ as well as the error.
         let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
         if limit.is_some_and(|limit| limit < len as u64) {
@@ -94,16 +96,23 @@ impl Mapping {
     ///
     /// Out of memory when the machine or the control group has none left.
     pub(crate) fn commit(&self, offset: usize, len: usize) -> Result<()> {
-        loop {
-            return match fallocate(&self.file, FallocateFlags::empty(), offset as u64, len as u64) {
-                Ok(()) => Ok(()),
-                Err(Errno::INTR) => continue,
-                Err(e) => Err(Error::new(
-                    ErrorKind::OutOfMemory,
-                    format!("the arena could not grow by {len} bytes: {}", std::io::Error::from(e)),
-                )),
-            };
+        // In pieces, because a signal undoes one that isn't finished: a program with a fast timer would get nowhere.
+        const PIECE: usize = 2 << 20;
+        let mut done = 0;
+        while done < len {
+            let piece = PIECE.min(len - done);
+            match fallocate(&self.file, FallocateFlags::empty(), (offset + done) as u64, piece as u64) {
+                Ok(()) => done += piece,
+                Err(Errno::INTR) => {}
+                Err(e) => {
+                    return Err(Error::new(
+                        ErrorKind::OutOfMemory,
+                        format!("the arena could not grow by {len} bytes: {}", std::io::Error::from(e)),
+                    ));
+                }
+            }
         }
+        Ok(())
     }
 
     /// Gives the pages of the range back to the machine; they read as zero afterwards, and need a new `commit`.

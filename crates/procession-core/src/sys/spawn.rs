@@ -70,7 +70,7 @@ pub(crate) fn abandon(pid: u32) {
     use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
     if let Some(pid) = Pid::from_raw(pid as i32) {
         let _ = kill_process(pid, Signal::KILL);
-        let _ = waitpid(Some(pid), WaitOptions::empty());
+        while matches!(waitpid(Some(pid), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {}
     }
 }
 

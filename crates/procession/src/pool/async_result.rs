@@ -76,7 +76,7 @@ impl<R: DeserializeOwned + 'static> AsyncResult<R> {
     ///
     /// What became of the task instead: see [`TaskError`].
     pub fn get(&self) -> Result<R, TaskError> {
-        self.wait_until(Deadline::NEVER);
+        self.wait_until(Deadline::NEVER)?;
         self.cell.outcome.get().expect("a wait without a deadline ends with an outcome").decode()
     }
 
@@ -86,13 +86,13 @@ impl<R: DeserializeOwned + 'static> AsyncResult<R> {
     ///
     /// What became of the task instead: see [`TaskError`].
     pub fn get_timeout(&self, timeout: Duration) -> Result<Option<R>, TaskError> {
-        self.wait_until(Deadline::after(timeout));
+        self.wait_until(Deadline::after(timeout))?;
         self.cell.outcome.get().map(|outcome| outcome.decode()).transpose()
     }
 
     /// Waits until the task is done, one way or the other, for at most `timeout`: whether it is.
     pub fn wait(&self, timeout: Duration) -> bool {
-        self.wait_until(Deadline::after(timeout));
+        let _ = self.wait_until(Deadline::after(timeout));
         self.cell.outcome.get().is_some()
     }
 
@@ -101,10 +101,12 @@ impl<R: DeserializeOwned + 'static> AsyncResult<R> {
         self.wait(Duration::ZERO)
     }
 
-    fn wait_until(&self, deadline: Deadline) {
+    fn wait_until(&self, deadline: Deadline) -> Result<(), TaskError> {
         if self.cell.outcome.get().is_none() {
+            procession_core::check()?;
             self.engine.wait_for(deadline, || self.cell.outcome.get().map(|_| ()));
         }
+        Ok(())
     }
 
     /// Has `f` called with the task's value, in this process, on the pool's callback thread. Not called if the task

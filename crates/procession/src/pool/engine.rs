@@ -109,6 +109,8 @@ impl Engine {
 
     /// Whether tasks would be accepted.
     pub(super) fn check_open(&self) -> Result<()> {
+        // First of all: in a plain fork even the lock may be held by a thread that isn't there.
+        procession_core::check()?;
         self.lock().check_open()
     }
 
@@ -118,13 +120,13 @@ impl Engine {
     ///
     /// Closed; start failed, if no worker can be started any more. Nothing of the batch will run then.
     pub(super) fn submit(&self, batch: Arc<Batch>) -> Result<()> {
+        procession_core::check()?;
         let mut state = self.lock();
         state.check_open()?;
         state.unfinished += batch.tasks.len();
         state.submitted = state.submitted.wrapping_add(1);
         let received = state.submitted.is_multiple_of(RECEIVE_EVERY) && state.receive() != 0;
         state.hand_out(Piece::whole(batch));
-        self.inbox.set_backlog(state.has_spare());
         drop(state);
         if received {
             self.inbox.ring_results();
@@ -138,7 +140,8 @@ impl Engine {
         state.backlog.is_empty() && state.workers.iter().any(|worker| worker.unfinished() < plan::ENOUGH)
     }
 
-    /// Waits until `ready` gives something, doing the engine's work meanwhile; `None` when the deadline passed.
+    /// Waits until `ready` gives something, doing the engine's work meanwhile; `None` when the deadline passed. Not to be
+    /// called in a plain fork.
     pub(super) fn wait_for<T>(&self, deadline: Deadline, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
         let result = self.inbox.wait_for_result(deadline, || {
             ready().or_else(|| {
@@ -146,10 +149,8 @@ impl Engine {
                 ready()
             })
         });
-        if self.inbox.has_backlog() {
-            // A worker may have rung for attention when this thread already knew what it wanted to know.
-            self.look_after(self.lock());
-        }
+        // A worker may have rung for attention when this thread already knew what it wanted to know.
+        self.look_after(self.lock());
         result
     }
 
@@ -170,7 +171,6 @@ impl Engine {
             changed |= state.bury();
         }
         state.feed();
-        self.inbox.set_backlog(state.has_spare());
         let needs_dispatcher = state.start_due.is_some() && state.phase != Phase::Terminated;
         drop(state);
         if changed {
@@ -234,8 +234,8 @@ impl Engine {
             state = self.lock();
             match started {
                 Ok(worker) if state.phase == Phase::Terminated => {
-                    worker.kill();
-                    return;
+                    drop(state);
+                    return end(&mut vec![worker]);
                 }
                 Ok(worker) => {
                     state.workers.push(worker);
@@ -253,6 +253,9 @@ impl Engine {
 
     /// Takes no more tasks.
     pub(super) fn close(&self) {
+        if procession_core::check().is_err() {
+            return;
+        }
         let mut state = self.lock();
         if state.phase == Phase::Open {
             state.phase = Phase::Closed;
@@ -262,7 +265,8 @@ impl Engine {
     }
 
     /// Waits until every accepted task is done and every callback has run, and ends the workers.
-    pub(super) fn join(&self) {
+    pub(super) fn join(&self) -> Result<()> {
+        procession_core::check()?;
         self.close();
         self.wait_for(Deadline::NEVER, || (self.lock().unfinished == 0).then_some(()));
         // Each was queued before its task stopped counting as unfinished.
@@ -284,10 +288,14 @@ impl Engine {
         }
         drop(workers);
         self.wake_dispatcher();
+        Ok(())
     }
 
     /// Ends everything now: workers are killed, tasks that are not done are cancelled.
     pub(super) fn terminate(&self) {
+        if procession_core::check().is_err() {
+            return;
+        }
         let mut state = self.lock();
         if state.phase != Phase::Terminated {
             state.phase = Phase::Terminated;
@@ -447,8 +455,8 @@ impl State {
             self.count_done(received.unwrap_or(0));
             let Remains { untouched, running } = worker.remains();
             drop(worker);
-            if let Some(task) = running {
-                self.fail(&task, &death(exit));
+            if let Some(tasks) = running {
+                self.fail(&tasks, &death(exit));
             }
             for piece in untouched.into_iter().rev() {
                 self.backlog.push_front(piece);

@@ -99,12 +99,7 @@ where
     let function = descriptor::<F, Args>().id()?;
     let arrivals = Arc::new(Arrivals::default());
     let mut items = items.fuse().peekable();
-    let mut ordered = Ordered {
-        early: BTreeMap::new(),
-        next: 0,
-        values: Vec::with_capacity(items.size_hint().0),
-        error: None,
-    };
+    let mut ordered = Ordered { early: BTreeMap::new(), next: 0, values: Vec::new(), error: None };
     let mut submitted = 0;
     loop {
         while engine.wants_more() && items.peek().is_some() {

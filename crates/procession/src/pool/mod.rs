@@ -193,9 +193,10 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// None at present; the failures of tasks belong to their results.
+    /// [`is_forked`](Error::is_forked): this process is a plain fork of the one that made the pool. The failures of tasks
+    /// belong to their results.
     pub fn join(mut self) -> Result<()> {
-        self.engine.join();
+        self.engine.join()?;
         self.end_dispatcher();
         Ok(())
     }
@@ -216,7 +217,10 @@ impl Pool {
     }
 
     fn end_dispatcher(&mut self) {
-        if let Some(dispatcher) = self.dispatcher.take() {
+        // In a plain fork there is no such thread to wait for.
+        if let Some(dispatcher) = self.dispatcher.take()
+            && procession_core::check().is_ok()
+        {
             // It catches nothing, but it has nothing to panic with either; and a drop must not panic.
             let _ = dispatcher.join();
         }

@@ -30,7 +30,7 @@ pub(super) struct Worker {
 pub(super) struct Remains {
     /// What it had not begun.
     pub(super) untouched: Vec<Piece>,
-    /// The task that it was running: a piece of one.
+    /// The task that it was running.
     pub(super) running: Option<Piece>,
 }
 
@@ -69,8 +69,14 @@ impl Worker {
             return Err(piece);
         }
         let batch = &piece.batch;
-        let Some((count, ticket)) = self.link.give(batch.function, &batch.tasks, piece.range.clone()) else {
-            return Err(piece);
+        let (count, ticket) = match self.link.give(batch.function, &batch.tasks, piece.range.clone()) {
+            Ok(Some(given)) => given,
+            Ok(None) => return Err(piece),
+            // It scribbled over what it shares with us. Its end is seen like any other.
+            Err(_) => {
+                self.kill();
+                return Err(piece);
+            }
         };
         self.unfinished += count;
         let rest = (count < piece.len()).then(|| piece.after(count));
@@ -153,14 +159,15 @@ impl Worker {
         let mut remains = Remains { untouched: Vec::new(), running: None };
         for (i, given) in std::mem::take(&mut self.given).into_iter().enumerate() {
             let rest = given.piece.after(given.done);
-            // Tasks are claimed one by one and in order: only the first piece can have one that was begun.
-            if i == 0 && self.link.claimed(given.ticket) as usize > given.done && rest.len() > 0 {
-                let begun = rest.range.start..rest.range.start + 1;
-                remains.running = Some(Piece { batch: rest.batch.clone(), range: begun });
-                remains.untouched.push(rest.after(1));
-            } else {
-                remains.untouched.push(rest);
+            // Tasks are claimed one by one and in order, so only the first piece can have one that was begun. (More than
+            // one, if it scribbled over its results: those were run and must not be run again.)
+            let claimed = if i == 0 { self.link.claimed(given.ticket) as usize } else { 0 };
+            let begun = claimed.saturating_sub(given.done).min(rest.len());
+            if begun > 0 {
+                let range = rest.range.start..rest.range.start + begun;
+                remains.running = Some(Piece { batch: rest.batch.clone(), range });
             }
+            remains.untouched.push(rest.after(begun));
         }
         remains.untouched.retain(|piece| piece.len() > 0);
         self.unfinished = 0;

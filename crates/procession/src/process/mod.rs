@@ -103,6 +103,7 @@ impl<R: Serialize + DeserializeOwned> Process<R> {
     /// - [`TaskError::Codec`]: its arguments couldn't be decoded, or its value couldn't be encoded.
     /// - [`TaskError::Failed`]: the process ended before it reached [`init`](crate::init).
     pub fn join(self) -> Result<R, TaskError> {
+        procession_core::check()?;
         self.wait_until(Deadline::NEVER).expect("a wait without a deadline ends with an outcome")
     }
 
@@ -113,6 +114,7 @@ impl<R: Serialize + DeserializeOwned> Process<R> {
     ///
     /// Those of [`join`](Process::join).
     pub fn join_timeout(&self, timeout: Duration) -> Result<Option<R>, TaskError> {
+        procession_core::check()?;
         self.wait_until(Deadline::after(timeout)).transpose()
     }
 
