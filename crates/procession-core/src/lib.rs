@@ -43,6 +43,15 @@ pub fn check() -> Result<()> {
     family::current().map(|_| ())
 }
 
+/// Who this process is in its family. For tests and for diagnosis.
+///
+/// # Errors
+///
+/// Those of [`check`].
+pub fn me() -> Result<Owner> {
+    Ok(family::current()?.arena.me())
+}
+
 /// Walks the whole arena and says what is there; see [`Audit`]. For tests and for diagnosis.
 ///
 /// # Errors

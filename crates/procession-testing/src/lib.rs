@@ -12,13 +12,13 @@ use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;
 
 /// A test: its name and what it does.
-pub type Test = (&'static str, fn());
+pub type Test = (String, Box<dyn FnOnce() + Send>);
 
 /// Names functions as tests.
 #[macro_export]
 macro_rules! tests {
     ($($(#[$meta:meta])* $name:path),* $(,)?) => {
-        vec![$($(#[$meta])* (stringify!($name), $name as fn())),*]
+        vec![$($(#[$meta])* (stringify!($name).to_string(), Box::new($name) as Box<dyn FnOnce() + Send>)),*]
     };
 }
 
@@ -29,9 +29,9 @@ pub fn run(tests: Vec<Test>) -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads = Some(1);
     let trials = tests.into_iter().map(|(name, test)| {
-        Trial::test(name, move || {
+        Trial::test(name.clone(), move || {
             let _watched = watchdog::watch(name);
-            match std::panic::catch_unwind(test) {
+            match std::panic::catch_unwind(std::panic::AssertUnwindSafe(test)) {
                 Ok(()) => Ok(()),
                 Err(payload) => {
                     let text = payload.downcast_ref::<String>().map(String::as_str);

@@ -11,7 +11,7 @@ use std::{
 const LIMIT: Duration = Duration::from_secs(120);
 
 /// Watches until the value is dropped.
-pub(crate) fn watch(name: &'static str) -> Sender<()> {
+pub(crate) fn watch(name: String) -> Sender<()> {
     let (alive, watched) = channel::<()>();
     thread::spawn(move || {
         if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = watched.recv_timeout(LIMIT) {

@@ -1,0 +1,182 @@
+//! SIGKILL at every named kill point: of members, with the survivors going on; and of roots, with nothing left behind.
+//!
+//! Needs the `kill-points` feature, with which a process kills itself at the point that it was armed with.
+
+use procession::{
+    Pool, Process, TaskError,
+    kill_point::{self, KillPoint},
+};
+use procession_core::{
+    Deadline,
+    pool::{Inbox, Link, Loan, Receiver, Results, Tasks, Worker},
+    start::{Descriptor, Verdict},
+};
+use procession_testing::{Test, processes_with};
+use std::{
+    process::{Command, ExitCode},
+    time::Duration,
+};
+
+/// Only a process that starts others comes here.
+const ROOT_ONLY: &[KillPoint] = &[KillPoint::SlotAfterReserve];
+
+/// Only a process that was started comes here.
+const MEMBER_ONLY: &[KillPoint] =
+    &[KillPoint::SlotAfterAnnounce, KillPoint::CallBeforePublish, KillPoint::CallAfterPublish];
+
+const MEMBER: &str = "MEMBER_DIES_AT";
+const ROOT: &str = "ROOT_DIES_AT";
+const MARK: &str = "PROCESSION_TEST_MARK";
+
+fn main() -> ExitCode {
+    if std::env::var_os("PROCESSION_CHILD").is_some() {
+        // Before it joins its family, so that its first steps are among those that it can die at.
+        arm(MEMBER);
+    }
+    procession::init();
+    if std::env::var_os(ROOT).is_some() {
+        arm(ROOT);
+        return root();
+    }
+    let mut tests: Vec<Test> = Vec::new();
+    for point in KillPoint::ALL {
+        if !ROOT_ONLY.contains(point) {
+            tests.push((format!("a_member_dies_at::{}", point.name()), Box::new(|| member_dies_at(*point))));
+        }
+        if !MEMBER_ONLY.contains(point) {
+            tests.push((format!("the_root_dies_at::{}", point.name()), Box::new(|| root_dies_at(*point))));
+        }
+    }
+    procession_testing::run(tests)
+}
+
+fn arm(variable: &str) {
+    if let Ok(name) = std::env::var(variable) {
+        let point = KillPoint::ALL.iter().find(|point| point.name() == name).expect("a point of that name");
+        kill_point::arm(*point, 0);
+    }
+}
+
+/// Passes every point that a member can pass, some of them only when others are at it as well.
+fn workout(rounds: usize) {
+    for round in 0..rounds {
+        // The last one grows until no gap has room for it.
+        for size in [100, 10_000, 30_000, 100_000, 5 << 20, (round % 256) << 20] {
+            drop(Loan::new(&vec![7; size]).unwrap());
+        }
+        serve_oneself();
+        procession_core::sweep().unwrap();
+    }
+}
+
+static ECHO: Descriptor = Descriptor::new(
+    || "echo",
+    |argument, result| {
+        result.extend_from_slice(argument);
+        Verdict::Value
+    },
+);
+
+struct Count(usize);
+
+impl Receiver for Count {
+    fn expected(&self) -> usize {
+        self.0
+    }
+
+    fn deliver(&mut self, results: Results) {
+        assert!(results.iter().all(|(verdict, bytes)| verdict == Verdict::Value && bytes.iter().all(|byte| *byte == 5)));
+        self.0 -= results.len();
+    }
+}
+
+/// A process that is both sides of a pool's link.
+fn serve_oneself() {
+    let inbox = Inbox::new().unwrap();
+    let mut link = Link::new(&inbox).unwrap();
+    link.set_worker(procession_core::me().unwrap());
+    let handle = link.handle();
+    let worker = std::thread::spawn(move || Worker::attach(handle).and_then(|mut worker| worker.serve()).unwrap());
+    let mut tasks = Tasks::new();
+    let mut loans = Vec::new();
+    for size in [10, 20_000, 0, 3, 9_000] {
+        let loan = tasks.push(|out| {
+            out.resize(out.len() + size, 5);
+            Ok(())
+        });
+        loans.push(loan.unwrap());
+    }
+    // Long enough that the worker sleeps, and has to be woken.
+    std::thread::sleep(Duration::from_millis(1));
+    let (count, ticket) = link.give(ECHO.id().unwrap(), &tasks, 0..5).unwrap().expect("an empty ring has room");
+    assert_eq!(count, 5);
+    let mut left = Count(5);
+    // A task may come back before it's run; then it's the owner's again.
+    left.0 -= link.revoke(ticket, false).len();
+    while left.0 > 0 {
+        inbox.wait_for_result(Deadline::NEVER, || link.has_results().then_some(()));
+        link.receive(&mut left).unwrap();
+    }
+    link.close();
+    worker.join().unwrap();
+}
+
+/// Starts processes that die at once, and such as die while they hold the arena's lock, until `end` says so.
+fn disturb_until(end: impl Fn() -> bool) {
+    let mut dead = Vec::new();
+    while !end() {
+        dead.push(Process::spawn(|| -> () { std::process::abort() }, ()).unwrap());
+        let holder = Process::builder().env(MEMBER, KillPoint::ChunkAfterCommit.name()).spawn(workout, (1000,));
+        dead.push(holder.unwrap());
+        // Left unswept for a while, so that others find them.
+        dead.drain(..dead.len().saturating_sub(6));
+    }
+    for process in dead {
+        let _ = process.join();
+    }
+}
+
+fn member_dies_at(point: KillPoint) {
+    let companion = Process::spawn(workout, (1000,)).unwrap();
+    let rounds = if point.name().starts_with("call") || point.name().starts_with("slot") { 0 } else { 1_000_000 };
+    let victim = Process::builder().env(MEMBER, point.name()).spawn(workout, (rounds,)).unwrap();
+    disturb_until(|| !victim.is_alive());
+    assert_eq!(victim.exit_status().unwrap().signal(), Some(9), "it never came to {}", point.name());
+    match victim.join() {
+        // Killed after the commit: it did everything.
+        Ok(()) => assert!([KillPoint::CallAfterPublish, KillPoint::SlotAfterAnnounce].contains(&point)),
+        Err(TaskError::Died(status)) => assert_eq!(status.signal(), Some(9)),
+        Err(e) => panic!("{e}"),
+    }
+    // Others go on, whatever it held.
+    companion.kill().unwrap();
+    let _ = companion.join();
+    Process::spawn(workout, (2,)).unwrap().join().unwrap();
+    workout(2);
+    let audit = procession_core::audit().unwrap();
+    let left = (audit.objects.len(), audit.blocks, audit.leaked, audit.impossible, audit.members);
+    assert_eq!(left, (0, 0, 0, 0, 1), "{audit:?}");
+}
+
+/// Passes every point that a root can pass, until it dies.
+fn root() -> ExitCode {
+    let pool = Pool::new(2).unwrap();
+    let _companion = Process::builder().daemon(true).spawn(workout, (1_000_000,)).unwrap();
+    std::thread::scope(|scope| {
+        scope.spawn(|| disturb_until(|| false));
+        scope.spawn(|| workout(1_000_000));
+        loop {
+            pool.map(|n: usize| vec![5_u8; n * 100], 0..200).unwrap();
+        }
+    })
+}
+
+fn root_dies_at(point: KillPoint) {
+    let mark = format!("{}-{}", point.name(), std::process::id());
+    let status = Command::new("/proc/self/exe").env(ROOT, point.name()).env(MARK, &mark).status().unwrap();
+    let signal = std::os::unix::process::ExitStatusExt::signal(&status);
+    assert_eq!(signal, Some(9), "it never came to {}", point.name());
+    while !processes_with(MARK, &mark).is_empty() {
+        std::thread::yield_now();
+    }
+}
