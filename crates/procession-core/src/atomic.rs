@@ -6,7 +6,6 @@
 #[cfg(loom)]
 pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 #[cfg(not(loom))]
-#[expect(clippy::disallowed_types, reason = "this is the shim that the rule points to")]
 mod imports {
     pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 }

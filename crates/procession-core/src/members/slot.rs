@@ -45,7 +45,7 @@ const STARTER_MASK: u32 = (1 << 28) - 1;
 struct Word(u64);
 
 impl Word {
-    fn new(state: State, starter: Option<Tag>, generation: u32) -> u64 {
+    fn bits(state: State, starter: Option<Tag>, generation: u32) -> u64 {
         let starter = starter.map_or(0, |tag| tag.bits() & STARTER_MASK);
         state as u64 | (starter as u64) << 4 | (generation as u64) << 32
     }
@@ -89,7 +89,7 @@ impl Slot {
     /// Takes a free slot for a new member, on behalf of `starter`.
     pub(crate) fn reserve(&self, generation: u32, starter: Tag) -> bool {
         let word = self.load();
-        let next = Word::new(State::Starting, Some(starter), generation);
+        let next = Word::bits(State::Starting, Some(starter), generation);
         let taken = word.state() == Some(State::Free)
             && self.word.compare_exchange(word.0, next, AcqRel, Relaxed).is_ok();
         if taken {
@@ -135,7 +135,7 @@ impl Slot {
             if word.generation() != generation || !word.state().is_some_and(|s| from.contains(&s)) {
                 return false;
             }
-            match self.word.compare_exchange(word.0, Word::new(to, None, generation), AcqRel, Acquire) {
+            match self.word.compare_exchange(word.0, Word::bits(to, None, generation), AcqRel, Acquire) {
                 Ok(_) => return true,
                 Err(now) => word = Word(now),
             }

@@ -42,7 +42,7 @@ impl Deadline {
 
     #[cfg(not(loom))]
     pub(crate) fn timespec(self) -> Option<rustix::time::Timespec> {
-        (self.0 != u64::MAX).then(|| rustix::time::Timespec {
+        (self.0 != u64::MAX).then_some(rustix::time::Timespec {
             tv_sec: (self.0 / 1_000_000_000) as _,
             tv_nsec: (self.0 % 1_000_000_000) as _,
         })

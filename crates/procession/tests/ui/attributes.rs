@@ -1,8 +1,10 @@
 #[procession::main(flavor = "x")]
-fn main() {}
+fn start() {}
 
 #[procession::test]
 async fn later() {}
 
 #[procession::test]
 fn takes(_: u32) {}
+
+fn main() {}
