@@ -85,7 +85,11 @@ impl Receiver for Count {
     }
 
     fn deliver(&mut self, results: Results) {
-        assert!(results.iter().all(|(verdict, bytes)| verdict == Verdict::Value && bytes.iter().all(|byte| *byte == 5)));
+        assert!(
+            results
+                .iter()
+                .all(|(verdict, bytes)| verdict == Verdict::Value && bytes.iter().all(|byte| *byte == 5))
+        );
         self.0 -= results.len();
     }
 }
@@ -96,7 +100,8 @@ fn serve_oneself() {
     let mut link = Link::new(&inbox).unwrap();
     link.set_worker(procession_core::me().unwrap());
     let handle = link.handle();
-    let worker = std::thread::spawn(move || Worker::attach(handle).and_then(|mut worker| worker.serve()).unwrap());
+    let worker =
+        std::thread::spawn(move || Worker::attach(handle).and_then(|mut worker| worker.serve()).unwrap());
     let mut tasks = Tasks::new();
     let mut loans = Vec::new();
     for size in [10, 20_000, 0, 3, 9_000] {
@@ -108,7 +113,8 @@ fn serve_oneself() {
     }
     // Long enough that the worker sleeps, and has to be woken.
     std::thread::sleep(Duration::from_millis(1));
-    let (count, ticket) = link.give(ECHO.id().unwrap(), &tasks, 0..5).unwrap().expect("an empty ring has room");
+    let (count, ticket) =
+        link.give(ECHO.id().unwrap(), &tasks, 0..5).unwrap().expect("an empty ring has room");
     assert_eq!(count, 5);
     let mut left = Count(5);
     // A task may come back before it's run; then it's the owner's again.
@@ -126,7 +132,8 @@ fn disturb_until(end: impl Fn() -> bool) {
     let mut dead = Vec::new();
     while !end() {
         dead.push(Process::spawn(|| -> () { std::process::abort() }, ()).unwrap());
-        let holder = Process::builder().env(MEMBER, KillPoint::ChunkAfterCommit.name()).spawn(workout, (1000,));
+        let holder =
+            Process::builder().env(MEMBER, KillPoint::ChunkAfterCommit.name()).spawn(workout, (1000,));
         dead.push(holder.unwrap());
         // Left unswept for a while, so that others find them.
         dead.drain(..dead.len().saturating_sub(6));
@@ -138,7 +145,8 @@ fn disturb_until(end: impl Fn() -> bool) {
 
 fn member_dies_at(point: KillPoint) {
     let companion = Process::spawn(workout, (1000,)).unwrap();
-    let rounds = if point.name().starts_with("call") || point.name().starts_with("slot") { 0 } else { 1_000_000 };
+    let rounds =
+        if point.name().starts_with("call") || point.name().starts_with("slot") { 0 } else { 1_000_000 };
     let victim = Process::builder().env(MEMBER, point.name()).spawn(workout, (rounds,)).unwrap();
     disturb_until(|| !victim.is_alive());
     assert_eq!(victim.exit_status().unwrap().signal(), Some(9), "it never came to {}", point.name());

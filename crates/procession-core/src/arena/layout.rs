@@ -53,6 +53,8 @@ pub(super) struct Header {
     /// Whether every member uses the expedited barrier.
     pub(super) expedited: AtomicU64,
     pub(super) next_generation: AtomicU64,
+    /// Slots of the process table from here on were never used.
+    pub(super) slots_used: AtomicU64,
     pub(super) deaths: AtomicU64,
     /// What `deaths` was when the last sweep began. A cache: whoever finds it behind sweeps.
     pub(super) swept: AtomicU64,

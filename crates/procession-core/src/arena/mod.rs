@@ -75,7 +75,7 @@ impl Arena {
         header.layout.store(LAYOUT_VERSION, Relaxed);
         header.build.store(Image::current().build, Relaxed);
         header.chunks.store(chunks as u64, Relaxed);
-        header.expedited.store(barrier::register() as u64, Relaxed);
+        header.expedited.store(barrier::probe() as u64, Relaxed);
         header.magic.store(MAGIC, Release);
         arena.adopt_barrier();
         Ok(arena)
@@ -154,7 +154,7 @@ impl Arena {
 
     pub(crate) fn members(&self) -> Table<'_> {
         let slots = self.shared(self.geometry.slots());
-        Table::new(slots, self.file(), self.me.get().map(|me| me.slot()))
+        Table::new(slots, &self.header().slots_used, self.file(), self.me.get().map(|me| me.slot()))
     }
 
     /// How many deaths were marked; changes whenever there is something to look at.

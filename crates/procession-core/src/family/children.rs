@@ -69,6 +69,16 @@ impl Child {
         if !sentinel::is_member() {
             return None;
         }
+        let exit = self.take_status(arena)?;
+        // Outside the lock, so that who waits for the process doesn't wait for the monitor. Whoever finds it unmarked
+        // marks it; twice does no harm.
+        if arena.members().is_alive(self.owner) {
+            recovery::mark_dead(arena, self.owner);
+        }
+        Some(exit)
+    }
+
+    fn take_status(&self, arena: &Arena) -> Option<Exit> {
         let mut end = lock(&self.end);
         if end.exit.is_none() {
             let ended = self.pidfd.reap()?;
@@ -80,7 +90,6 @@ impl Child {
                 attached: state != State::Starting,
                 overdue: end.overdue,
             });
-            recovery::mark_dead(arena, self.owner);
         }
         end.exit
     }
@@ -134,6 +143,23 @@ impl Children {
 
     pub(super) fn get(&self, key: u64) -> Option<Arc<Child>> {
         lock(&self.running).get(&key).cloned()
+    }
+
+    /// Waits for a child's end in the monitor's place: on two processors, a monitor that is woken as well would only be
+    /// in the way of the one who waits.
+    pub(crate) fn wait(&self, child: &Child, arena: &Arena, deadline: Deadline) -> Option<Exit> {
+        let Some(fd) = child.pidfd.fd() else { return child.settle(arena) };
+        let _ = epoll::delete(&self.epoll, fd);
+        let exit = child.wait(arena, deadline);
+        match exit {
+            Some(_) => self.remove(child),
+            // If that fails it was never taken out, or another who waits has put it back.
+            None => {
+                let key = epoll::EventData::new_u64(child.owner.to_bits());
+                let _ = epoll::add(&self.epoll, fd, key, epoll::EventFlags::IN);
+            }
+        }
+        exit
     }
 
     /// Stops watching a child that has ended.

@@ -1,7 +1,10 @@
 //! The process table: every slot, and the questions that are asked of all of them.
 
 use crate::{
-    atomic::Ordering::{Acquire, Relaxed},
+    atomic::{
+        AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed},
+    },
     members::{Owner, SLOTS, Slot, State, Tag},
     sync::Census,
     sys::{byte_lock, pidfd::Pidfd},
@@ -16,14 +19,25 @@ const LIVENESS_BYTES: u64 = 1 << 60;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Table<'a> {
     slots: &'a [Slot; SLOTS],
+    /// Slots from here on were never used.
+    used: &'a AtomicU64,
     file: BorrowedFd<'a>,
     /// The slot of the process that looks: it knows of itself that it lives.
     me: Option<usize>,
 }
 
 impl<'a> Table<'a> {
-    pub(crate) fn new(slots: &'a [Slot; SLOTS], file: BorrowedFd<'a>, me: Option<usize>) -> Table<'a> {
-        Table { slots, file, me }
+    pub(crate) fn new(
+        slots: &'a [Slot; SLOTS],
+        used: &'a AtomicU64,
+        file: BorrowedFd<'a>,
+        me: Option<usize>,
+    ) -> Table<'a> {
+        Table { slots, used, file, me }
+    }
+
+    fn used(&self) -> &'a [Slot] {
+        &self.slots[..(self.used.load(Acquire) as usize).min(SLOTS)]
     }
 
     fn slot(&self, owner: Owner) -> &'a Slot {
@@ -32,7 +46,14 @@ impl<'a> Table<'a> {
 
     /// Reserves a slot; `None` when all are taken.
     pub(crate) fn reserve(&self, generation: u32, starter: Tag) -> Option<Owner> {
-        let slot = self.slots.iter().position(|slot| slot.reserve(generation, starter))?;
+        let slot = self.slots.iter().enumerate().position(|(i, slot)| {
+            let is_free = matches!(slot.read(), Some((_, State::Free)));
+            if is_free {
+                // Before it's taken, so that no taken slot is ever overlooked.
+                self.used.fetch_max(i as u64 + 1, AcqRel);
+            }
+            is_free && slot.reserve(generation, starter)
+        })?;
         self.slots[slot].pid.store(0, Relaxed);
         Owner::new(slot, generation)
     }
@@ -75,7 +96,7 @@ impl<'a> Table<'a> {
     }
 
     fn in_state(&self, wanted: State) -> impl Iterator<Item = Owner> + use<'a> {
-        self.slots.iter().enumerate().filter_map(move |(slot, word)| match word.read() {
+        self.used().iter().enumerate().filter_map(move |(slot, word)| match word.read() {
             Some((generation, state)) if state == wanted => Owner::new(slot, generation),
             _ => None,
         })
@@ -83,13 +104,16 @@ impl<'a> Table<'a> {
 
     /// How many slots are in use, in whatever state.
     pub(crate) fn occupied(&self) -> usize {
-        self.slots.iter().filter(|slot| !matches!(slot.read(), Some((_, State::Free)))).count()
+        self.used().iter().filter(|slot| !matches!(slot.read(), Some((_, State::Free)))).count()
     }
 
     /// Members that a dead starter reserved and that never attached.
     pub(crate) fn reserved_by(&self, starter: Owner) -> impl Iterator<Item = Owner> + use<'a> {
         let tag = starter.tag();
-        self.slots.iter().enumerate().filter_map(move |(slot, word)| Owner::new(slot, word.reserved_by(tag)?))
+        self.used()
+            .iter()
+            .enumerate()
+            .filter_map(move |(slot, word)| Owner::new(slot, word.reserved_by(tag)?))
     }
 
     fn by_tag(&self, tag: Tag) -> Option<Owner> {

@@ -7,9 +7,10 @@ use crate::{arena::Arena, members::Owner};
 ///
 /// Mends nothing: it stores state words and wakes, so that a wrong byte in shared memory cannot bring the monitor down.
 pub(crate) fn mark_dead(arena: &Arena, dead: Owner) {
-    arena.members().mark_dead(dead);
-    // All the rest also for the second to come here: the first may have been killed in between.
-    arena.count_death();
+    if arena.members().mark_dead(dead) {
+        arena.count_death();
+    }
+    // Also for the second to come here: the first may be slow, or have been killed in between.
     arena.mark_locks(dead);
     for_each_object(arena, |_, _, object| object.mark(arena, dead));
 }

@@ -25,11 +25,15 @@ pub(crate) struct CallRecord {
     signature: AtomicU64,
     name_len: AtomicU64,
     argument_len: AtomicU64,
-    /// 0, or the offset of the block that holds the result: the one store that commits it.
+    /// 0, or the offset of the block that holds the result: the one store that commits it. A short result lies in the
+    /// call's own block, in the place of the arguments, which the process has read by then.
     result: AtomicU64,
 }
 
 const BYTES_AT: usize = 64;
+
+/// There is room for results of at least so many bytes, with their prefix, in each call.
+const SHORT: usize = 128;
 
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<CallRecord>() <= BYTES_AT);
@@ -78,7 +82,7 @@ impl CallRecord {
         name: &str,
         argument: &[u8],
     ) -> Result<Handle> {
-        let block = arena.alloc(BYTES_AT + name.len() + argument.len())?;
+        let block = arena.alloc(BYTES_AT + (name.len() + argument.len()).max(SHORT))?;
         block.write(BYTES_AT, name.as_bytes())?;
         block.write(BYTES_AT + name.len(), argument)?;
         let record: &CallRecord = arena.record(block)?;
@@ -116,7 +120,14 @@ impl CallRecord {
         let mut prefix = [0; 16];
         prefix[..8].copy_from_slice(&(verdict as u64).to_le_bytes());
         prefix[8..].copy_from_slice(&(result.len() as u64).to_le_bytes());
-        let block = arena.alloc_bytes(&prefix, result)?;
+        let own = arena.block(handle.offset)?;
+        let block = if prefix.len() + result.len() <= own.size() - BYTES_AT {
+            own.write(BYTES_AT, &prefix)?;
+            own.write(BYTES_AT + prefix.len(), result)?;
+            own
+        } else {
+            arena.alloc_bytes(&prefix, result)?
+        };
         kill_point!(CallBeforePublish);
         record.result.store(block.offset(), Release);
         kill_point!(CallAfterPublish);
@@ -134,24 +145,30 @@ impl CallRecord {
         if offset == 0 {
             return Ok(None);
         }
+        let block = arena.block(offset)?;
+        if offset == handle.offset {
+            let result = CallRecord::read_result(block, BYTES_AT);
+            record.result.store(0, Release);
+            return result.map(Some);
+        }
         // Only a block of the process's own can be its result. Taken over before the record stops naming it, so that no
         // sweep takes it for lost in between.
-        let block = arena.block(offset)?;
         if !arena.take_over(block, member) {
             return Err(Error::corrupted("a result belongs to somebody else"));
         }
-        let result = CallRecord::read_result(block);
+        let result = CallRecord::read_result(block, 0);
         record.result.store(0, Release);
         arena.free(block, arena.me());
         result.map(Some)
     }
 
-    fn read_result(block: Block<'_>) -> Result<(Verdict, Vec<u8>)> {
-        let word =
-            |at| block.read(at, 8).map(|bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")));
+    fn read_result(block: Block<'_>, start: usize) -> Result<(Verdict, Vec<u8>)> {
+        let word = |at| {
+            block.read(start + at, 8).map(|bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
+        };
         let verdict = u8::try_from(word(0)?).ok().and_then(Verdict::from_bits);
         let verdict = verdict.ok_or_else(|| Error::corrupted("the verdict of a result"))?;
-        Ok((verdict, block.read(16, word(8)? as usize)?))
+        Ok((verdict, block.read(start + 16, word(8)? as usize)?))
     }
 
     /// The starter lets go; if the process has gone, that frees the call.

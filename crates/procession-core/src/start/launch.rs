@@ -232,7 +232,10 @@ impl Running {
 
     /// Waits for its end; `None` when the deadline came first.
     pub fn wait(&self, deadline: Deadline) -> Option<Exit> {
-        self.child.wait(self.arena, deadline)
+        // Without a root this is a plain fork, whose parent's child it is.
+        let children =
+            family::current().ok().and_then(|family| family.root.as_ref()).map(|root| &root.children)?;
+        children.wait(&self.child, self.arena, deadline)
     }
 
     /// How it ended, if it has.

@@ -22,7 +22,11 @@ fn membarrier(command: libc::c_int) -> bool {
 /// Registers this process as one that `heavy` reaches; false where that is refused.
 pub(crate) fn register() -> bool {
     membarrier(libc::MEMBARRIER_CMD_REGISTER_GLOBAL_EXPEDITED)
-        && membarrier(libc::MEMBARRIER_CMD_GLOBAL_EXPEDITED)
+}
+
+/// Whether the family can use the expedited barrier: asked once, by its root.
+pub(crate) fn probe() -> bool {
+    register() && membarrier(libc::MEMBARRIER_CMD_GLOBAL_EXPEDITED)
 }
 
 /// Makes `light` a compiler fence in this process. Only after every member registered (see the module).
