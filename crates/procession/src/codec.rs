@@ -27,6 +27,9 @@ fn failed(what: &str, name: &str, why: impl std::fmt::Display) -> Error {
     Error::new(ErrorKind::Codec, format!("could not {what} a value of type {name}: {why}"))
 }
 
+/// Of a 64-bit number.
+const LONGEST_VARINT: usize = 10;
+
 /// Appends to a vector that the caller keeps.
 struct Append<'a>(&'a mut Vec<u8>);
 
@@ -41,14 +44,12 @@ impl postcard::ser_flavors::Flavor for Append<'_> {
 
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        // A short varint was written byte by byte a moment ago: reading it in wider pieces would wait for those writes.
-        match *bytes {
-            [a] => self.0.push(a),
-            [a, b] => self.0.extend_from_slice(&[a, b]),
-            [a, b, c] => self.0.extend_from_slice(&[a, b, c]),
-            [a, b, c, d] => self.0.extend_from_slice(&[a, b, c, d]),
-            [a, b, c, d, e] => self.0.extend_from_slice(&[a, b, c, d, e]),
-            _ => self.0.extend_from_slice(bytes),
+        // A varint was written byte by byte a moment ago: reading it in wider pieces would wait for those writes.
+        if bytes.len() <= LONGEST_VARINT {
+            self.0.reserve(LONGEST_VARINT);
+            bytes.iter().for_each(|byte| self.0.push(*byte));
+        } else {
+            self.0.extend_from_slice(bytes);
         }
         Ok(())
     }
