@@ -13,6 +13,9 @@ const CHECKS: u32 = 64;
 /// Then looks between yields, for this long.
 const YIELD_NANOS: u64 = 40_000;
 
+/// And at least so often: where the processor is wanted by others, that time can pass in a single yield.
+const YIELDS: u32 = 16;
+
 /// No sleep is longer than this. Whoever wakes up looks again at what it waits for and at who is alive, so that it makes
 /// progress even if the one who should have woken it was killed and the monitor is gone as well.
 pub(crate) const SLICE: Duration = Duration::from_millis(500);
@@ -27,20 +30,21 @@ pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
         std::hint::spin_loop();
     }
     let until = now() + YIELD_NANOS;
-    loop {
+    for yields in 1.. {
         std::thread::yield_now();
         if let Some(value) = ready() {
             return Some(value);
         }
-        if now() >= until {
-            return None;
+        if yields >= YIELDS && now() >= until {
+            break;
         }
     }
+    None
 }
 
 /// In the model, looking more than once only multiplies equal histories.
 #[cfg(loom)]
 pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
-    let _ = (CHECKS, YIELD_NANOS, now as fn() -> u64);
+    let _ = (CHECKS, YIELD_NANOS, YIELDS, now as fn() -> u64);
     ready()
 }

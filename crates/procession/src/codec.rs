@@ -44,7 +44,8 @@ impl postcard::ser_flavors::Flavor for Append<'_> {
 
     #[inline]
     fn try_extend(&mut self, bytes: &[u8]) -> postcard::Result<()> {
-        // A varint was written byte by byte a moment ago: reading it in wider pieces would wait for those writes.
+        // A varint was written byte by byte a moment ago: reading it in wider pieces would wait for those writes. (Also
+        // measured, and slower: a match on the length with one `extend_from_slice` each.)
         if bytes.len() <= LONGEST_VARINT {
             self.0.reserve(LONGEST_VARINT);
             bytes.iter().for_each(|byte| self.0.push(*byte));

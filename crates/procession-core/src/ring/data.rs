@@ -55,6 +55,14 @@ impl Data {
         unsafe { copy(bytes.as_ptr(), target, bytes.len()) };
     }
 
+    /// Writes a frame's header, at a position that is a multiple of eight.
+    #[inline]
+    pub(super) fn write_header(&mut self, position: u64, header: u32) {
+        let target = self.at(position, 4).cast::<u32>();
+        // SAFETY: bounds: checked by `at`. Aliasing, lifetime: as for `write`.
+        unsafe { target.write_unaligned(header.to_le()) };
+    }
+
     /// Appends committed bytes to `out`.
     #[inline]
     pub(super) fn read(&self, position: u64, len: usize, out: &mut Vec<u8>) {

@@ -18,9 +18,9 @@ pub(crate) const fn frame_space(len: usize) -> usize {
     (FRAME_HEADER + len).next_multiple_of(8)
 }
 
-pub(super) fn header(kind: u8, len: usize) -> [u8; FRAME_HEADER] {
+pub(super) fn header(kind: u8, len: usize) -> u32 {
     debug_assert!(len <= MAX_LEN && kind < 16);
-    ((len as u32) << 4 | kind as u32).to_le_bytes()
+    (len as u32) << 4 | kind as u32
 }
 
 pub(super) fn parse_header(word: u32) -> (u8, usize) {

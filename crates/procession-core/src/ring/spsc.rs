@@ -38,10 +38,10 @@ impl<'a> Producer<'a> {
             return Ok(None);
         }
         if skipped != 0 {
-            self.data.write(start, &header(SKIP, skipped - FRAME_HEADER));
+            self.data.write_header(start, header(SKIP, skipped - FRAME_HEADER));
         }
         let at = start.wrapping_add(skipped as u64);
-        self.data.write(at, &header(kind, len));
+        self.data.write_header(at, header(kind, len));
         let mut position = at + FRAME_HEADER as u64;
         for part in parts {
             self.data.write(position, part);
