@@ -83,6 +83,11 @@ pub fn audit() -> Result<Audit> {
     procession_core::audit()
 }
 
+/// The README's example is compiled like those of the documentation.
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+pub struct Readme;
+
 /// What the macros expand to; not for use by hand.
 #[doc(hidden)]
 pub mod macro_support {

@@ -56,7 +56,8 @@ struct State {
     start_due: Option<Deadline>,
     /// Nothing could be moved although a worker is idle: not to be tried again before something came back.
     stuck: bool,
-    submitted: u32,
+    /// Tasks submitted since something was last received in passing.
+    submitted: usize,
 }
 
 /// After so many starts in a row that come to nothing, nothing will come of more.
@@ -65,8 +66,8 @@ const MOST_FAILED_STARTS: u32 = 5;
 /// Between two attempts to start a worker, after one that failed.
 const START_PAUSE: Duration = Duration::from_millis(50);
 
-/// A submitting thread also receives, once in so many submissions: else a flood of them would wake the dispatcher.
-const RECEIVE_EVERY: u32 = 64;
+/// A submitting thread also receives, once in so many tasks: else a flood of them would wake the dispatcher.
+const RECEIVE_EVERY: usize = 64;
 
 /// How long a worker that was told to end may take.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
@@ -124,8 +125,11 @@ impl Engine {
         let mut state = self.lock();
         state.check_open()?;
         state.unfinished += batch.tasks.len();
-        state.submitted = state.submitted.wrapping_add(1);
-        let received = state.submitted.is_multiple_of(RECEIVE_EVERY) && state.receive() != 0;
+        state.submitted += batch.tasks.len();
+        let received = state.submitted >= RECEIVE_EVERY && {
+            state.submitted = 0;
+            state.receive() != 0
+        };
         state.hand_out(Piece::whole(batch));
         drop(state);
         if received {
