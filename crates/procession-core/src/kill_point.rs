@@ -143,3 +143,25 @@ mod model {
 #[cfg(loom)]
 #[cfg_attr(not(test), expect(unused_imports, reason = "only the models abandon threads"))]
 pub(crate) use model::{check, hit, until};
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::KillPoint;
+
+    #[test]
+    fn every_point_stands_in_one_kill_table() {
+        let tables = [
+            include_str!("arena/README.md"),
+            include_str!("members/README.md"),
+            include_str!("pool/README.md"),
+            include_str!("recovery/README.md"),
+            include_str!("ring/README.md"),
+            include_str!("start/README.md"),
+            include_str!("sync/README.md"),
+        ];
+        for point in KillPoint::ALL {
+            let row = format!("| `{}`", point.name());
+            assert_eq!(tables.iter().map(|table| table.matches(&row).count()).sum::<usize>(), 1, "{row}");
+        }
+    }
+}

@@ -8,6 +8,8 @@ mod chunks;
 mod layout;
 mod object;
 mod spans;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 pub use audit::Audit;
 pub(crate) use block::{Block, BlockState};

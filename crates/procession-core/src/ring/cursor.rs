@@ -29,9 +29,16 @@ pub(crate) struct Ring {
 struct Line(AtomicU64);
 
 impl Ring {
-    #[cfg(loom)]
-    fn new() -> Ring {
+    #[cfg(test)]
+    pub(super) fn new() -> Ring {
         Ring { tail: Line(AtomicU64::new(0)), head: Line(AtomicU64::new(0)) }
+    }
+
+    /// What a scribbler may do.
+    #[cfg(test)]
+    pub(super) fn set(&self, tail: u64, head: u64) {
+        self.tail.0.store(tail, Relaxed);
+        self.head.0.store(head, Relaxed);
     }
 
     /// For a block that has been used before.

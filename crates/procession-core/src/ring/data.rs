@@ -26,6 +26,12 @@ impl Data {
         Ok(Data { base: block.pointer(at, capacity)?, capacity })
     }
 
+    /// For tests, in private memory.
+    #[cfg(all(test, not(loom)))]
+    pub(super) fn of(base: NonNull<u8>, capacity: usize) -> Data {
+        Data { base, capacity }
+    }
+
     pub(crate) fn capacity(&self) -> usize {
         self.capacity
     }

@@ -6,6 +6,8 @@ mod cursor;
 mod data;
 mod frame;
 mod spsc;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 pub(crate) use cursor::Ring;
 pub(crate) use data::Data;
