@@ -45,6 +45,7 @@ fn main() -> ExitCode {
         a_root_without_statuses_sees_deaths,
         a_member_starts_nothing_but_may_run_a_family,
         limits_give_errors,
+        closed_standard_streams_are_no_trouble,
     ])
 }
 
@@ -495,4 +496,13 @@ fn limits_give_errors() {
             .status();
         assert!(status.unwrap().success(), "ulimit {limit}");
     }
+}
+
+fn closed_standard_streams_are_no_trouble() {
+    let exe = std::env::current_exe().unwrap();
+    let status = Command::new("sh")
+        .args(["-c", "exec \"$0\" 0<&- 1>&- 2>&-", exe.to_str().unwrap()])
+        .env("PROGRAM", "one process")
+        .status();
+    assert!(status.unwrap().success());
 }

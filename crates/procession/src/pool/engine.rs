@@ -8,13 +8,13 @@ use super::{
     batch::{Batch, Piece},
     callbacks::Callbacks,
     plan::{self, Snapshot},
+    state::{Phase, START_PAUSE, State},
     statistics::PoolStatistics,
-    worker::{Remains, Worker},
+    worker::Worker,
 };
-use crate::{TaskError, process::death};
-use procession_core::{Deadline, Error, ErrorKind, Result, pool::Inbox};
+use crate::TaskError;
+use procession_core::{Deadline, Result, pool::Inbox};
 use std::{
-    collections::VecDeque,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
@@ -27,44 +27,6 @@ pub(super) struct Engine {
     /// Dropped after the state: the links refer to it.
     inbox: Inbox,
 }
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Phase {
-    Open,
-    /// Takes no more tasks, finishes what it has.
-    Closed,
-    /// Over.
-    Terminated,
-}
-
-struct State {
-    phase: Phase,
-    size: usize,
-    workers: Vec<Worker>,
-    /// What no worker had room for.
-    backlog: VecDeque<Piece>,
-    /// Tasks accepted and not delivered.
-    unfinished: usize,
-    done: u64,
-    failed: u64,
-    deaths: u64,
-    /// The family's count of deaths when the workers were last looked at.
-    deaths_seen: u64,
-    /// Starts in a row that came to nothing.
-    failed_starts: u32,
-    /// When the next start is due, if one is.
-    start_due: Option<Deadline>,
-    /// Nothing could be moved although a worker is idle: not to be tried again before something came back.
-    stuck: bool,
-    /// Tasks submitted since something was last received in passing.
-    submitted: usize,
-}
-
-/// After so many starts in a row that come to nothing, nothing will come of more.
-const MOST_FAILED_STARTS: u32 = 5;
-
-/// Between two attempts to start a worker, after one that failed.
-const START_PAUSE: Duration = Duration::from_millis(50);
 
 /// A submitting thread also receives, once in so many tasks: else a flood of them would wake the dispatcher.
 const RECEIVE_EVERY: usize = 64;
@@ -85,22 +47,7 @@ impl Engine {
                 }
             }
         }
-        let deaths_seen = inbox.deaths();
-        let state = State {
-            phase: Phase::Open,
-            size,
-            workers,
-            backlog: VecDeque::new(),
-            unfinished: 0,
-            done: 0,
-            failed: 0,
-            deaths: 0,
-            deaths_seen,
-            failed_starts: 0,
-            start_due: None,
-            stuck: false,
-            submitted: 0,
-        };
+        let state = State::new(size, workers, inbox.deaths());
         Ok(Engine { callbacks: Arc::new(Callbacks::new(&name)?), name, state: Mutex::new(state), inbox })
     }
 
@@ -347,149 +294,5 @@ fn end(workers: &mut Vec<Worker>) {
     }
     for worker in workers.drain(..) {
         worker.wait(Deadline::NEVER);
-    }
-}
-
-impl State {
-    fn check_open(&self) -> Result<()> {
-        match self.phase {
-            Phase::Open if self.failed_starts >= MOST_FAILED_STARTS && self.workers.is_empty() => {
-                Err(Error::new(
-                    ErrorKind::StartFailed,
-                    "the pool's workers can't be started: the last attempts all failed",
-                ))
-            }
-            Phase::Open => Ok(()),
-            Phase::Closed => Err(Error::new(ErrorKind::Closed, "the pool is closed: it takes no more tasks")),
-            Phase::Terminated => Err(Error::new(ErrorKind::Closed, "the pool has been terminated")),
-        }
-    }
-
-    /// Receives from every worker: how many tasks.
-    fn receive(&mut self) -> usize {
-        let mut count = 0;
-        for worker in &mut self.workers {
-            if worker.has_results() {
-                match worker.receive() {
-                    Ok(received) => count += received,
-                    // It scribbled over what it shares with us. Nothing more that it says can be believed.
-                    Err(_) => worker.kill(),
-                }
-            }
-        }
-        self.count_done(count);
-        count
-    }
-
-    fn count_done(&mut self, count: usize) {
-        if count != 0 {
-            self.unfinished -= count;
-            self.done += count as u64;
-            self.failed_starts = 0;
-            self.stuck = false;
-        }
-    }
-
-    /// Gives the piece to the workers that have least, and what they have no room for to the backlog.
-    fn hand_out(&mut self, piece: Piece) {
-        let mut rest = Some(piece);
-        while let Some(piece) = rest.take() {
-            match self.workers.iter_mut().min_by_key(|worker| worker.unfinished()) {
-                Some(worker) => match worker.give(piece) {
-                    Ok(left) => rest = left,
-                    Err(piece) => return self.backlog.push_back(piece),
-                },
-                None => return self.backlog.push_back(piece),
-            }
-        }
-    }
-
-    /// Hands out the backlog, then lets idle workers take over what others have not begun.
-    fn feed(&mut self) {
-        while let Some(worker) = self.workers.iter_mut().min_by_key(|worker| worker.unfinished()) {
-            let Some(piece) = self.backlog.pop_front() else { break };
-            if worker.unfinished() >= plan::ENOUGH {
-                self.backlog.push_front(piece);
-                return;
-            }
-            match worker.give(piece) {
-                Ok(left) => self.backlog.extend(left),
-                Err(piece) => {
-                    self.backlog.push_front(piece);
-                    return;
-                }
-            }
-        }
-        while let Some(idle) = self.workers.iter().position(Worker::is_idle) {
-            let busiest = self.workers.iter_mut().max_by_key(|worker| worker.unfinished());
-            let Some(busiest) = busiest.filter(|worker| worker.unfinished() > 1) else { return };
-            let pieces = busiest.take_back_half();
-            if pieces.is_empty() {
-                self.stuck = true;
-                return;
-            }
-            for piece in pieces.into_iter().rev() {
-                match self.workers[idle].give(piece) {
-                    Ok(left) => self.backlog.extend(left),
-                    Err(piece) => self.backlog.push_front(piece),
-                }
-            }
-        }
-    }
-
-    /// Whether some tasks could be moved to a worker that has none.
-    fn has_spare(&self) -> bool {
-        !self.backlog.is_empty() || self.workers.iter().any(|worker| worker.unfinished() > 1)
-    }
-
-    /// Looks which workers have ended, and settles what they had: whether anything changed.
-    fn bury(&mut self) -> bool {
-        let mut changed = false;
-        let mut at = 0;
-        while at < self.workers.len() {
-            let Some(exit) = self.workers[at].exit() else {
-                at += 1;
-                continue;
-            };
-            let mut worker = self.workers.swap_remove(at);
-            changed = true;
-            self.deaths += 1;
-            // It's dead, so this is the last of what it finished; what it scribbled is as good as unfinished.
-            let received = worker.receive();
-            self.count_done(received.unwrap_or(0));
-            let Remains { untouched, running } = worker.remains();
-            drop(worker);
-            if let Some(tasks) = running {
-                self.fail(&tasks, &death(exit));
-            }
-            for piece in untouched.into_iter().rev() {
-                self.backlog.push_front(piece);
-            }
-            let pause = if exit.attached { Duration::ZERO } else { START_PAUSE };
-            self.start_due = Some(Deadline::after(pause));
-            if let TaskError::Failed(e) = death(exit) {
-                self.count_failed_start(&e);
-            }
-        }
-        changed
-    }
-
-    /// A start came to nothing. After too many in a row, and without a worker, the pool has to give up.
-    fn count_failed_start(&mut self, error: &Error) {
-        self.failed_starts += 1;
-        if self.failed_starts >= MOST_FAILED_STARTS && self.workers.is_empty() {
-            self.start_due = None;
-            for piece in std::mem::take(&mut self.backlog) {
-                self.fail(&piece, &TaskError::Failed(error.clone()));
-            }
-        }
-    }
-
-    fn fail(&mut self, piece: &Piece, error: &TaskError) {
-        for at in 0..piece.len() {
-            piece.batch.sink.fail(piece.number(at), error.clone());
-        }
-        self.unfinished -= piece.len();
-        self.failed += piece.len() as u64;
     }
 }

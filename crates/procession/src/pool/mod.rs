@@ -8,6 +8,7 @@ mod engine;
 mod map;
 mod plan;
 mod sink;
+mod state;
 mod statistics;
 mod worker;
 
