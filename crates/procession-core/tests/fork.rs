@@ -16,8 +16,30 @@ static WAIT: Descriptor = Descriptor::new(
     },
 );
 
+/// Forks, and comes back twice.
+static FORK: Descriptor = Descriptor::new(
+    || "fork",
+    |_, result| {
+        // SAFETY: bounds, aliasing: no memory is passed. Lifetime: the process has one thread.
+        let pid = unsafe { libc::fork() };
+        result.push((pid == 0) as u8);
+        if pid != 0 {
+            let mut status = 0;
+            // SAFETY: bounds: one status word, ours. Aliasing: ours alone. Lifetime: for the call.
+            assert_eq!(unsafe { libc::waitpid(pid, &raw mut status, 0) }, pid);
+            assert_ne!(status, 0, "the copy went on as the member");
+        }
+        Verdict::Value
+    },
+);
+
 fn main() {
     procession_core::start::init();
+    let forks = Launch::new(FORK.id().unwrap(), &[]).start().unwrap();
+    assert!(forks.wait(Deadline::NEVER).unwrap().status.success());
+    assert_eq!(forks.take_result().unwrap(), Some((Verdict::Value, vec![0])), "the original's");
+    drop(forks);
+
     let (reader, writer) = std::io::pipe().unwrap();
     let mut launch = Launch::new(WAIT.id().unwrap(), &[]);
     launch.stdio[0] = Some(OwnedFd::from(reader));

@@ -16,7 +16,8 @@ pub struct Audit {
     pub objects: BTreeMap<String, usize>,
     /// Raw blocks that belong to living processes.
     pub blocks: usize,
-    /// Raw blocks that belong to nobody alive and that no object refers to: what the next sweep will free.
+    /// Raw blocks that belong to nobody alive and that no object refers to: what the sweep after the next death will
+    /// free.
     pub leaked: usize,
     /// Blocks whose state cannot be.
     pub impossible: usize,

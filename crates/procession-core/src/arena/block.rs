@@ -105,8 +105,8 @@ impl<'a> Block<'a> {
     /// Copies bytes into the block.
     pub(crate) fn write(self, at: usize, bytes: &[u8]) -> Result<()> {
         let target = self.pointer(at, bytes.len())?;
-        // SAFETY: bounds: checked by `pointer`. Aliasing: the caller's block, not published yet, so no correct process
-        // reads it; `bytes` is private memory. Lifetime: the mapping is never unmapped.
+        // SAFETY: bounds: checked by `pointer`. Aliasing: the caller's block, or a part of an object that is the
+        // caller's until it's committed, so no correct process reads it; `bytes` is private memory. Lifetime: the mapping is never unmapped.
         unsafe { target.as_ptr().copy_from_nonoverlapping(bytes.as_ptr(), bytes.len()) };
         Ok(())
     }
@@ -115,7 +115,7 @@ impl<'a> Block<'a> {
     pub(crate) fn read(self, at: usize, len: usize) -> Result<Vec<u8>> {
         let source = self.pointer(at, len)?;
         let mut bytes = Vec::with_capacity(len);
-        // SAFETY: bounds: checked by `pointer`, and the vector has room for `len`. Aliasing: published blocks are not
+        // SAFETY: bounds: checked by `pointer`, and the vector has room for `len`. Aliasing: committed bytes are not
         // written any more by a correct process; a copy of wrong bytes is still only bytes. Lifetime: as for `write`.
         unsafe {
             source.as_ptr().copy_to_nonoverlapping(bytes.as_mut_ptr(), len);

@@ -9,7 +9,7 @@ use crate::{
         chunks::Use,
         layout::{CHUNK, CLASSES, Control, GENERAL, LARGEST_CLASS, STATES, Stable},
     },
-    atomic::Ordering::{AcqRel, Relaxed},
+    atomic::Ordering::{AcqRel, Relaxed, Release},
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
     members::Owner,
@@ -110,7 +110,7 @@ impl Arena {
     fn set_hint(&self, block: Block<'_>) {
         let data = block.offset as usize - self.geometry.chunk(0);
         let (chunk, index) = (data / CHUNK, data % CHUNK / block.size);
-        self.control(chunk).hints[index / 64].fetch_or(1 << (index % 64), Relaxed);
+        self.control(chunk).hints[index / 64].fetch_or(1 << (index % 64), Release);
     }
 
     /// Finishes what killed processes left half done: hints of free blocks, and large blocks without an owner.

@@ -69,16 +69,6 @@ impl Child {
         if !sentinel::is_member() {
             return None;
         }
-        let exit = self.take_status(arena)?;
-        // Outside the lock, so that who waits for the process doesn't wait for the monitor. Whoever finds it unmarked
-        // marks it; twice does no harm.
-        if arena.members().is_alive(self.owner) {
-            recovery::mark_dead(arena, self.owner);
-        }
-        Some(exit)
-    }
-
-    fn take_status(&self, arena: &Arena) -> Option<Exit> {
         let mut end = lock(&self.end);
         if end.exit.is_none() {
             let ended = self.pidfd.reap()?;
@@ -90,6 +80,8 @@ impl Child {
                 attached: state != State::Starting,
                 overdue: end.overdue,
             });
+            // Under the lock: whoever gets the status can sweep.
+            recovery::mark_dead(arena, self.owner);
         }
         end.exit
     }
@@ -153,10 +145,14 @@ impl Children {
         let exit = child.wait(arena, deadline);
         match exit {
             Some(_) => self.remove(child),
-            // If that fails it was never taken out, or another who waits has put it back.
             None => {
-                let key = epoll::EventData::new_u64(child.owner.to_bits());
-                let _ = epoll::add(&self.epoll, fd, key, epoll::EventFlags::IN);
+                let key = child.owner.to_bits();
+                let running = lock(&self.running);
+                // Not after another who waited has seen the end. If it fails, another has put it back.
+                if running.contains_key(&key) {
+                    let data = epoll::EventData::new_u64(key);
+                    let _ = epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN);
+                }
             }
         }
         exit
@@ -164,8 +160,9 @@ impl Children {
 
     /// Stops watching a child that has ended.
     pub(super) fn remove(&self, child: &Child) {
+        let mut running = lock(&self.running);
+        running.remove(&child.owner.to_bits());
         let _ = child.pidfd.fd().map(|fd| epoll::delete(&self.epoll, fd));
-        lock(&self.running).remove(&child.owner.to_bits());
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Child>> {

@@ -72,6 +72,24 @@ fn create() -> Result<&'static Family> {
     current()
 }
 
+/// Ends this process if it's a plain fork of a member. For after a function has run: if that forked, and the copy comes
+/// back as well, it must not go on as the member.
+#[inline]
+pub(crate) fn end_if_forked() {
+    if !sentinel::is_member() {
+        end_fork();
+    }
+}
+
+#[cold]
+fn end_fork() -> ! {
+    eprintln!(
+        "procession: a function that runs in another process forked, and the copy returned from it; the copy ends"
+    );
+    // SAFETY: bounds, aliasing, lifetime: it takes a number and doesn't return. Nothing of the member's may be run.
+    unsafe { libc::_exit(101) }
+}
+
 /// Whether this process has a family already.
 pub(crate) fn is_joined() -> bool {
     FAMILY.get().is_some()

@@ -57,8 +57,8 @@ impl fmt::Debug for Owner {
 
 /// An owner in 30 bits of a lock word: slot + 1, and the low bits of the generation. Never zero.
 ///
-/// The missing high bits can't confuse two owners: a slot isn't used again before everything that its dead occupant
-/// held was swept, so no word names an earlier occupant whose low bits agree.
+/// A word that names an earlier occupant of the slot is told by its generation, and is its dead holder's. The missing high
+/// bits could confuse only occupants that are 2^19 generations apart, while all waiters slept through all of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Tag(u32);
 

@@ -142,7 +142,7 @@ impl Slot {
         }
     }
 
-    /// For readers of the mark: everything the marker wrote before is visible once the state reads as dead.
+    /// Before `attach`, so that whoever sees the member live sees its process id.
     pub(crate) fn set_pid(&self, pid: u32) {
         self.pid.store(pid, Release);
     }

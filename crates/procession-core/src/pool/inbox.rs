@@ -13,7 +13,8 @@ use crate::{
 ///
 /// # Process death
 ///
-/// Whenever any process of the family dies, everybody who waits here is woken and looks again.
+/// Whenever any process of the family dies, everybody who waits here is woken and looks again (if there is a link to a
+/// worker; without one there is nobody whose death could matter).
 #[derive(Debug)]
 pub struct Inbox {
     arena: &'static Arena,

@@ -8,11 +8,12 @@ use super::{
 };
 use crate::{
     arena::{Arena, BlockState, Handle, Stable},
-    atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
+    atomic::Ordering::{Relaxed, Release, SeqCst},
     error::{Error, Result},
     family,
     kill_point::kill_point,
     members::Owner,
+    recovery::Recover,
     ring::{self, Consumer, Frames, Producer},
     start::{FunctionId, Verdict},
 };
@@ -230,20 +231,23 @@ impl Drop for Link {
             return;
         }
         let me = self.arena.me();
-        let _ = self.record.owner.compare_exchange(me.to_bits(), Owner::NOBODY, AcqRel, Acquire);
-        let worker = Owner::from_bits(self.record.worker.load(Acquire));
-        let Ok(data) = self.arena.block(self.data) else { return };
-        match worker {
-            None => {
-                self.arena.destroy::<LinkRecord>(self.handle, |_| ());
+        // All of this as long as the link names its owner, and so can't be freed and become another's.
+        self.close();
+        self.record.room.notify();
+        if let Ok(data) = self.arena.block(self.data) {
+            let worker = || Owner::from_bits(self.record.worker.load(SeqCst));
+            // A worker's rings may still be used, so they are left to it, and to the sweep after its end (unless that has
+            // just been).
+            let left = worker().is_some_and(|heir| {
+                data.change_state(BlockState::Raw(me), BlockState::Raw(heir));
+                worker().is_some() || !self.arena.take_over(data, heir)
+            });
+            if !left {
                 self.arena.free(data, me);
             }
-            // Its rings may still be used, so they are left to it, and to the sweep after its end.
-            Some(worker) => {
-                data.change_state(BlockState::Raw(me), BlockState::Raw(worker));
-                self.close();
-                self.record.room.notify();
-            }
+        }
+        if self.record.forget(me) {
+            self.arena.destroy::<LinkRecord>(self.handle, |_| ());
         }
     }
 }

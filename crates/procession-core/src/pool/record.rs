@@ -5,7 +5,7 @@ use crate::{
     arena::{Arena, Block, Kind, Object, Shared, Stable},
     atomic::{
         AtomicU32, AtomicU64,
-        Ordering::{AcqRel, Acquire},
+        Ordering::{Acquire, SeqCst},
     },
     error::Result,
     members::Owner,
@@ -113,7 +113,7 @@ impl Recover for LinkRecord {
 
     fn forget(&self, dead: Owner) -> bool {
         for side in [&self.owner, &self.worker] {
-            let _ = side.compare_exchange(dead.to_bits(), Owner::NOBODY, AcqRel, Acquire);
+            let _ = side.compare_exchange(dead.to_bits(), Owner::NOBODY, SeqCst, SeqCst);
         }
         // Also true when the one who let go last was killed before it could free the link.
         self.is_abandoned()
@@ -141,6 +141,6 @@ impl LinkRecord {
     }
 
     pub(super) fn is_abandoned(&self) -> bool {
-        [&self.owner, &self.worker].iter().all(|side| side.load(Acquire) == Owner::NOBODY)
+        [&self.owner, &self.worker].iter().all(|side| side.load(SeqCst) == Owner::NOBODY)
     }
 }

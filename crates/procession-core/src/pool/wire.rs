@@ -223,5 +223,7 @@ pub(super) fn take_over(arena: &Arena, reference: Reference, worker: Option<Owne
     if !worker.is_some_and(|worker| arena.take_over(block, worker)) {
         return Err(Error::corrupted("a lent result belongs to somebody else"));
     }
-    reference.read(arena)
+    reference.read(arena).inspect_err(|_| {
+        arena.free(block, arena.me());
+    })
 }

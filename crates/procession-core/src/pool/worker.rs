@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     arena::{Arena, Handle},
-    atomic::Ordering::{AcqRel, Acquire},
+    atomic::Ordering::{Acquire, SeqCst},
     error::{Error, Result},
     family,
     kill_point::kill_point,
@@ -83,6 +83,7 @@ impl Worker {
                     },
                     Ok(function) => function.run(argument, &mut result),
                 };
+                family::end_if_forked();
                 if !self.answer(verdict, &mut result)? {
                     return Ok(());
                 }
@@ -162,8 +163,11 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
+        if family::current().is_err() {
+            return;
+        }
         let me = self.arena.me().to_bits();
-        let _ = self.record.worker.compare_exchange(me, Owner::NOBODY, AcqRel, Acquire);
+        let _ = self.record.worker.compare_exchange(me, Owner::NOBODY, SeqCst, SeqCst);
         // The last to go frees it; the rings' bytes, if they were left to this process, go at its end.
         if self.record.is_abandoned() {
             self.arena.destroy::<LinkRecord>(self.handle, |_| ());

@@ -10,7 +10,6 @@ pub(crate) fn mark_dead(arena: &Arena, dead: Owner) {
     if arena.members().mark_dead(dead) {
         arena.count_death();
     }
-    // Also for the second to come here: the first may be slow, or have been killed in between.
     arena.mark_locks(dead);
     for_each_object(arena, |_, _, object| object.mark(arena, dead));
 }

@@ -23,7 +23,7 @@ impl<'a> Producer<'a> {
     }
 
     /// Writes a frame whose payload is `parts` one after the other. The position of its header, or `None` when there is
-    /// no room now; a frame of more than half of the ring never has room.
+    /// no room now. A frame takes at most half of the ring; for a longer one there might never be room.
     ///
     /// # Errors
     ///
@@ -32,6 +32,7 @@ impl<'a> Producer<'a> {
     pub(crate) fn push(&mut self, kind: u8, parts: &[&[u8]]) -> Result<Option<u64>> {
         let len = parts.iter().map(|part| part.len()).sum();
         let space = frame_space(len);
+        debug_assert!(space <= self.data.capacity() / 2, "a frame of more than half of its ring");
         let (start, rest) = (self.tail.at(), self.data.contiguous(self.tail.at()));
         let skipped = if space > rest { rest } else { 0 };
         if !self.tail.has_room(self.ring, self.data.capacity(), skipped + space)? {

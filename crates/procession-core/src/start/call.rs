@@ -5,7 +5,7 @@ use crate::{
     arena::{Arena, Block, Handle, Kind, Object, Shared},
     atomic::{
         AtomicU64,
-        Ordering::{AcqRel, Acquire, Relaxed, Release},
+        Ordering::{Acquire, Relaxed, Release, SeqCst},
     },
     error::{Error, Result},
     kill_point::kill_point,
@@ -52,7 +52,7 @@ impl Recover for CallRecord {
 
     fn forget(&self, dead: Owner) -> bool {
         for side in [&self.starter, &self.member] {
-            let _ = side.compare_exchange(dead.to_bits(), Owner::NOBODY, AcqRel, Acquire);
+            let _ = side.compare_exchange(dead.to_bits(), Owner::NOBODY, SeqCst, SeqCst);
         }
         self.is_abandoned()
     }
@@ -177,7 +177,7 @@ impl CallRecord {
             && record.forget(arena.me())
         {
             arena.destroy::<CallRecord>(handle, |record| {
-                // A result that nobody took. If it's the process's no more, a sweep was faster.
+                // A result in a block of its own that nobody took. If it's the process's no more, a sweep was faster.
                 if let Ok(block) = arena.block(record.result.load(Acquire)) {
                     arena.free(block, member);
                 }
@@ -186,6 +186,6 @@ impl CallRecord {
     }
 
     fn is_abandoned(&self) -> bool {
-        [&self.starter, &self.member].iter().all(|side| side.load(Acquire) == Owner::NOBODY)
+        [&self.starter, &self.member].iter().all(|side| side.load(SeqCst) == Owner::NOBODY)
     }
 }

@@ -54,7 +54,11 @@ fn run(family: &'static Family, token: &Token) -> ! {
                 let _ = rustix::thread::set_name(&CString::new(name).unwrap_or_default());
             }
             match Function::resolve(job.function) {
-                Ok(function) => function.run(&job.argument, &mut result),
+                Ok(function) => {
+                    let verdict = function.run(&job.argument, &mut result);
+                    family::end_if_forked();
+                    verdict
+                }
                 Err(e) => Verdict::refuse(&e, &mut result),
             }
         }

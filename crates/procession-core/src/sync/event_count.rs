@@ -10,7 +10,7 @@ use crate::{
     wait,
 };
 
-/// The word: bit 0 is set while somebody may sleep; the rest counts notifications that found it set.
+/// The word: bit 0 is set while somebody may sleep; the rest counts notifications that found it set, and broadcasts.
 #[derive(Debug)]
 #[cfg_attr(not(loom), repr(transparent))]
 pub(crate) struct EventCount {

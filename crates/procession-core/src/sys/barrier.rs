@@ -46,7 +46,7 @@ pub(crate) fn light() {
 pub(crate) fn heavy() {
     fence(Ordering::SeqCst);
     if EXPEDITED.load(Ordering::Relaxed) && !membarrier(libc::MEMBARRIER_CMD_GLOBAL_EXPEDITED) {
-        // It worked at the probe, so a filter was installed since. Without it a wake-up may be missed until the next
+        // It worked for the root, so this process has a filter that the root has not. Without it a wake-up may be missed until the next
         // slice of the wait ends; that is slow, never wrong.
         fence(Ordering::SeqCst);
     }

@@ -2,7 +2,7 @@
 //!
 //! The lock is released by the kernel at the process's death, whatever kills it; a plain `fork` does not inherit it.
 //! LMDB watches its readers in the same way. Like every POSIX record lock it is also released when the process closes
-//! any descriptor of the file, so an unlocked byte alone does not prove a death (see `members::liveness`).
+//! any descriptor of the file, so an unlocked byte alone does not prove a death (see `members::table`).
 
 use rustix::fd::{AsRawFd, BorrowedFd};
 use std::io;

@@ -31,6 +31,9 @@ pub(super) struct Engine {
 /// A submitting thread also receives, once in so many tasks: else a flood of them would wake the dispatcher.
 const RECEIVE_EVERY: usize = 64;
 
+/// So often the workers are looked at though nobody reported a death: the monitor may be stuck.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
 /// How long a worker that was told to end may take.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -117,8 +120,9 @@ impl Engine {
     fn look_after(&self, mut state: MutexGuard<'_, State>) {
         let mut changed = state.receive() != 0;
         let deaths = self.inbox.deaths();
-        if deaths != state.deaths_seen {
+        if deaths != state.deaths_seen || state.look_due.has_passed() {
             state.deaths_seen = deaths;
+            state.look_due = Deadline::after(LOOK_EVERY);
             changed |= state.bury();
         }
         state.feed();
@@ -141,6 +145,7 @@ impl Engine {
                 let work = state.phase == Phase::Terminated
                     || due
                     || state.deaths_seen != self.inbox.deaths()
+                    || state.look_due.has_passed()
                     || state.workers.iter().any(Worker::has_results)
                     || !state.stuck && state.has_spare() && state.workers.iter().any(Worker::is_idle);
                 work.then_some(())

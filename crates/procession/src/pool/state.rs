@@ -37,6 +37,8 @@ pub(super) struct State {
     pub(super) deaths: u64,
     /// The family's count of deaths when the workers were last looked at.
     pub(super) deaths_seen: u64,
+    /// When to look at the workers whatever that count says.
+    pub(super) look_due: Deadline,
     /// Starts in a row that came to nothing.
     pub(super) failed_starts: u32,
     /// When the next start is due, if one is.
@@ -59,6 +61,7 @@ impl State {
             failed: 0,
             deaths: 0,
             deaths_seen,
+            look_due: Deadline::after(Duration::ZERO),
             failed_starts: 0,
             start_due: None,
             stuck: false,
