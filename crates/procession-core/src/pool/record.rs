@@ -59,7 +59,7 @@ impl Object for LinkRecord {
 }
 
 /// The bytes of each ring.
-const RING: usize = 64 << 10;
+const RING: usize = 128 << 10;
 
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<LinkRecord>() <= 768 && size_of::<PoolRecord>() <= 64);

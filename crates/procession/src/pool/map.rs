@@ -125,6 +125,8 @@ where
             break;
         }
         if nothing {
+            // A processor that a worker could use is better used by it than by looking for each result.
+            std::thread::yield_now();
             engine.wait_for(Deadline::NEVER, || {
                 let wake = !arrivals.lock().is_empty() || more && engine.wants_more();
                 wake.then_some(())

@@ -1,7 +1,7 @@
 //! How many workers there should be: a pure function of what is true now, never of tokens.
 
 /// A worker with so many tasks has enough: it won't run out before somebody looks again.
-pub(super) const ENOUGH: usize = 3072;
+pub(super) const ENOUGH: usize = 6144;
 
 /// What is true now.
 #[derive(Clone, Copy, Debug)]
