@@ -2,11 +2,15 @@
 //! diagnosis, and counts of what a test left behind.
 
 mod census;
+mod gate;
 mod rng;
+mod values;
 mod watchdog;
 
 pub use census::{Census, kill, processes_with};
+pub use gate::Gate;
 pub use rng::Rng;
+pub use values::{OneWay, Stubborn, raise};
 
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;

@@ -1,7 +1,7 @@
 //! Processes: values, panics, ends of every kind, what they inherit, what they leave behind.
 
 use procession::{Process, Stdio, TaskError};
-use procession_testing::{Census, processes_with, tests};
+use procession_testing::{Census, OneWay, Stubborn, processes_with, raise, tests};
 use std::{
     io::{BufRead, Read, Write},
     process::{Command, ExitCode},
@@ -132,14 +132,6 @@ fn ends_are_values() {
     assert_eq!(procession::audit().unwrap().blocks, 0);
 }
 
-fn raise(signal: i32) {
-    let signal = rustix::process::Signal::from_named_raw(signal).unwrap();
-    loop {
-        // The standard library's handler for SIGSEGV lets the first one pass, and takes itself away.
-        rustix::process::kill_process(rustix::process::getpid(), signal).unwrap();
-    }
-}
-
 fn forever() {
     loop {
         std::thread::park();
@@ -161,26 +153,6 @@ fn ends_after_the_value_change_nothing() {
     assert!(process.exit_status().unwrap().success());
     assert_eq!(process.join_timeout(Duration::ZERO).unwrap().as_deref(), Some("hello you"));
     assert_eq!(process.join().unwrap(), "hello you", "and again");
-}
-
-/// Encodes in one way, decodes in no way.
-#[derive(Debug, serde::Serialize)]
-struct OneWay(u8);
-
-impl<'de> serde::Deserialize<'de> for OneWay {
-    fn deserialize<D: serde::Deserializer<'de>>(_: D) -> Result<OneWay, D::Error> {
-        Err(serde::de::Error::custom("never"))
-    }
-}
-
-/// Can't be encoded.
-#[derive(Debug, serde::Deserialize)]
-struct Stubborn;
-
-impl serde::Serialize for Stubborn {
-    fn serialize<S: serde::Serializer>(&self, _: S) -> Result<S::Ok, S::Error> {
-        Err(serde::ser::Error::custom("no"))
-    }
 }
 
 fn codec_errors_name_the_type() {

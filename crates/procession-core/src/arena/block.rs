@@ -177,27 +177,22 @@ impl Arena {
 
     /// Calls `f` with every small block that isn't free, and with every large one.
     pub(crate) fn for_each_block<'a>(&'a self, mut f: impl FnMut(Block<'a>, BlockState)) {
-        let mut chunk = 0;
-        while chunk < self.high_water() {
-            let mut step = 1;
-            match self.chunk_use(chunk) {
-                Ok(Use::Span(class)) => {
-                    for index in 0..blocks_in(class) {
-                        let block = self.small_block(chunk, class, index);
+        for (chunk, found) in self.uses() {
+            match found {
+                Use::Span(class) => {
+                    for block in self.small_blocks(chunk, class) {
                         match block.state() {
                             BlockState::Free => {}
                             state => f(block, state),
                         }
                     }
                 }
-                Ok(Use::Large(count)) => {
+                Use::Large(count) => {
                     let block = self.large_block(chunk, count);
-                    step = count;
                     f(block, block.state());
                 }
-                Ok(Use::Free | Use::Empty) | Err(_) => {}
+                Use::Free | Use::Empty => {}
             }
-            chunk += step;
         }
     }
 }

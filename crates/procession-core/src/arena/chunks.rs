@@ -200,20 +200,29 @@ impl Arena {
         })
     }
 
+    /// Every chunk that begins something, with what it's used for. One whose entry cannot be is passed over.
+    pub(super) fn uses(&self) -> impl Iterator<Item = (usize, Use)> + '_ {
+        let mut chunk = 0;
+        std::iter::from_fn(move || {
+            while chunk < self.high_water() {
+                let at = chunk;
+                let found = self.chunk_use(at);
+                chunk += if let Ok(Use::Large(count)) = found { count } else { 1 };
+                if let Ok(found) = found {
+                    return Some((at, found));
+                }
+            }
+            None
+        })
+    }
+
     /// Chunks in use, and chunks that have memory.
     pub(super) fn count_chunks(&self) -> (usize, usize) {
-        let (mut used, mut committed, mut chunk) = (0, 0, 0);
-        while chunk < self.high_water() {
-            let (step, in_use, has_memory) = match self.chunk_use(chunk) {
-                Ok(Use::Empty) => (1, 0, 0),
-                Ok(Use::Free) | Err(_) => (1, 0, 1),
-                Ok(Use::Span(_)) => (1, 1, 1),
-                Ok(Use::Large(count)) => (count, count, count),
-            };
-            used += in_use;
-            committed += has_memory;
-            chunk += step;
-        }
-        (used, committed)
+        self.uses().fold((0, 0), |(used, committed), (_, found)| match found {
+            Use::Empty => (used, committed),
+            Use::Free => (used, committed + 1),
+            Use::Span(_) => (used + 1, committed + 1),
+            Use::Large(count) => (used + count, committed + count),
+        })
     }
 }

@@ -26,6 +26,10 @@ impl Arena {
         Block { arena: self, offset, size: CLASSES[class], state: &self.control(chunk).states[index] }
     }
 
+    pub(super) fn small_blocks(&self, chunk: usize, class: usize) -> impl Iterator<Item = Block<'_>> {
+        (0..blocks_in(class)).map(move |index| self.small_block(chunk, class, index))
+    }
+
     fn control(&self, chunk: usize) -> &Control {
         self.shared(self.geometry.control(chunk))
     }
@@ -115,28 +119,20 @@ impl Arena {
 
     /// Finishes what killed processes left half done: hints of free blocks, and large blocks without an owner.
     pub(crate) fn mend_blocks(&self) {
-        let mut chunk = 0;
-        while chunk < self.high_water() {
-            let mut step = 1;
-            match self.chunk_use(chunk) {
-                Ok(Use::Span(class)) => {
-                    for index in 0..blocks_in(class) {
-                        let block = self.small_block(chunk, class, index);
-                        if block.state() == BlockState::Free {
-                            self.set_hint(block);
-                        }
-                    }
-                }
-                Ok(Use::Large(count)) => {
-                    step = count;
+        for (chunk, found) in self.uses() {
+            match found {
+                Use::Span(class) => self
+                    .small_blocks(chunk, class)
+                    .filter(|block| block.state() == BlockState::Free)
+                    .for_each(|block| self.set_hint(block)),
+                Use::Large(count) => {
                     let block = self.large_block(chunk, count);
                     if block.state() == BlockState::Free {
                         self.free_large(block, BlockState::Free);
                     }
                 }
-                Ok(Use::Empty | Use::Free) | Err(_) => {}
+                Use::Empty | Use::Free => {}
             }
-            chunk += step;
         }
     }
 

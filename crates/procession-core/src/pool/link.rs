@@ -8,12 +8,11 @@ use super::{
 };
 use crate::{
     arena::{Arena, BlockState, Handle, Stable},
-    atomic::Ordering::{Relaxed, Release, SeqCst},
+    atomic::Ordering::{Relaxed, Release},
     error::{Error, Result},
     family,
     kill_point::kill_point,
     members::Owner,
-    recovery::Recover,
     ring::{self, Consumer, Frames, Producer},
     start::{FunctionId, Verdict},
 };
@@ -69,8 +68,7 @@ impl Link {
             }
         };
         let record: &'static LinkRecord = arena.record(block)?;
-        record.owner.store(arena.me().to_bits(), Relaxed);
-        record.worker.store(Owner::NOBODY, Relaxed);
+        record.sides.set(Some(arena.me()), None);
         record.pool.store(inbox.offset, Relaxed);
         record.data.store(data.offset(), Relaxed);
         record.closed.store(0, Relaxed);
@@ -91,7 +89,7 @@ impl Link {
     /// Says who the worker will be, before it starts.
     pub fn set_worker(&self, worker: Owner) {
         // The first call counts: there is one.
-        self.record.worker.store(self.worker.get_or_init(|| worker).to_bits(), Release);
+        self.record.sides.set_second(*self.worker.get_or_init(|| worker));
     }
 
     /// Hands out tasks of one function, as many from the front of `range` as fit at once: how many, and their ticket.
@@ -235,7 +233,7 @@ impl Drop for Link {
         self.close();
         self.record.room.notify();
         if let Ok(data) = self.arena.block(self.data) {
-            let worker = || Owner::from_bits(self.record.worker.load(SeqCst));
+            let worker = || self.record.sides.second();
             // A worker's rings may still be used, so they are left to it, and to the sweep after its end (unless that has
             // just been).
             let left = worker().is_some_and(|heir| {
@@ -246,7 +244,7 @@ impl Drop for Link {
                 self.arena.free(data, me);
             }
         }
-        if self.record.forget(me) {
+        if self.record.sides.leave_first(me) {
             self.arena.destroy::<LinkRecord>(self.handle, |_| ());
         }
     }

@@ -3,13 +3,10 @@
 use super::wire::{BATCH, BATCH_HEADER, LENT_RESULT, Reference, next_task};
 use crate::{
     arena::{Arena, Block, Kind, Object, Shared, Stable},
-    atomic::{
-        AtomicU32, AtomicU64,
-        Ordering::{Acquire, SeqCst},
-    },
+    atomic::{AtomicU32, AtomicU64, Ordering::Acquire},
     error::Result,
     members::Owner,
-    recovery::Recover,
+    recovery::{Recover, Sides},
     ring::{Data, Frames, Ring, snapshot},
     sync::EventCount,
 };
@@ -32,9 +29,8 @@ pub(crate) struct PoolRecord {
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct LinkRecord {
-    /// Both sides, as owner bits; 0 once that side is gone. The last to go frees the link.
-    pub(super) owner: AtomicU64,
-    pub(super) worker: AtomicU64,
+    /// The pool's owner; the worker.
+    pub(super) sides: Sides,
     /// The offset of the pool's record.
     pub(super) pool: AtomicU64,
     /// The offset of the block with the bytes of both rings.
@@ -112,11 +108,7 @@ impl Recover for LinkRecord {
     }
 
     fn forget(&self, dead: Owner) -> bool {
-        for side in [&self.owner, &self.worker] {
-            let _ = side.compare_exchange(dead.to_bits(), Owner::NOBODY, SeqCst, SeqCst);
-        }
-        // Also true when the one who let go last was killed before it could free the link.
-        self.is_abandoned()
+        self.sides.forget(dead)
     }
 
     fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) {
@@ -138,9 +130,5 @@ impl LinkRecord {
     /// The pool's record; only a block of that class can be one.
     pub(super) fn pool<'a>(&self, arena: &'a Arena) -> Result<&'a PoolRecord> {
         arena.stable_record(self.pool.load(Acquire), Stable::Pool)
-    }
-
-    pub(super) fn is_abandoned(&self) -> bool {
-        [&self.owner, &self.worker].iter().all(|side| side.load(SeqCst) == Owner::NOBODY)
     }
 }

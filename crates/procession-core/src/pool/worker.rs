@@ -7,7 +7,7 @@ use super::{
 };
 use crate::{
     arena::{Arena, Handle},
-    atomic::Ordering::{Acquire, SeqCst},
+    atomic::Ordering::Acquire,
     error::{Error, Result},
     family,
     kill_point::kill_point,
@@ -46,7 +46,9 @@ impl Worker {
         let arena = &family::current()?.arena;
         let record = arena.object::<LinkRecord>(handle)?;
         let data = arena.block(record.data.load(Acquire))?;
-        let owner = Owner::from_bits(record.owner.load(Acquire))
+        let owner = record
+            .sides
+            .first()
             .ok_or_else(|| Error::new(crate::error::ErrorKind::Closed, "the pool's owner has gone"))?;
         let pool = record.pool(arena)?;
         let tasks = Consumer::new(&record.tasks, LinkRecord::task_data(data)?);
@@ -151,7 +153,7 @@ impl Worker {
                 Ok(None) => {}
                 Err(e) => return Some(Err(e)),
             }
-            let is_wanted = record.owner.load(Acquire) == owner.to_bits() && arena.members().is_alive(owner);
+            let is_wanted = record.sides.first() == Some(owner) && arena.members().is_alive(owner);
             // Each time, so that a ring that nobody heard is made good.
             pool.results.notify();
             pool.attention.notify();
@@ -166,10 +168,8 @@ impl Drop for Worker {
         if family::current().is_err() {
             return;
         }
-        let me = self.arena.me().to_bits();
-        let _ = self.record.worker.compare_exchange(me, Owner::NOBODY, SeqCst, SeqCst);
         // The last to go frees it; the rings' bytes, if they were left to this process, go at its end.
-        if self.record.is_abandoned() {
+        if self.record.sides.leave_second(self.arena.me()) {
             self.arena.destroy::<LinkRecord>(self.handle, |_| ());
         }
     }

@@ -5,9 +5,11 @@
 
 mod kinds;
 mod mark;
+mod sides;
 mod sweep;
 
 pub(crate) use mark::mark_dead;
+pub(crate) use sides::Sides;
 pub(crate) use sweep::{audit, sweep};
 
 use crate::{arena::Arena, members::Owner};

@@ -5,22 +5,20 @@ use crate::{
     arena::{Arena, Block, Handle, Kind, Object, Shared},
     atomic::{
         AtomicU64,
-        Ordering::{Acquire, Relaxed, Release, SeqCst},
+        Ordering::{Acquire, Relaxed, Release},
     },
     error::{Error, Result},
     kill_point::kill_point,
     members::Owner,
-    recovery::Recover,
+    recovery::{Recover, Sides},
 };
 
 /// The shared record; the name and the arguments follow it in the same block.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct CallRecord {
-    /// Who started the process and wants its result, as owner bits; 0 once it does no more.
-    starter: AtomicU64,
-    /// The process itself; 0 once it's gone.
-    member: AtomicU64,
+    /// Who started the process and wants its result; the process itself.
+    sides: Sides,
     function: AtomicU64,
     signature: AtomicU64,
     name_len: AtomicU64,
@@ -51,10 +49,7 @@ impl Recover for CallRecord {
     }
 
     fn forget(&self, dead: Owner) -> bool {
-        for side in [&self.starter, &self.member] {
-            let _ = side.compare_exchange(dead.to_bits(), Owner::NOBODY, SeqCst, SeqCst);
-        }
-        self.is_abandoned()
+        self.sides.forget(dead)
     }
 
     fn parts(&self, _arena: &Arena, visit: &mut dyn FnMut(u64)) {
@@ -86,8 +81,7 @@ impl CallRecord {
         block.write(BYTES_AT, name.as_bytes())?;
         block.write(BYTES_AT + name.len(), argument)?;
         let record: &CallRecord = arena.record(block)?;
-        record.starter.store(arena.me().to_bits(), Relaxed);
-        record.member.store(member.to_bits(), Relaxed);
+        record.sides.set(Some(arena.me()), Some(member));
         record.function.store(function.offset, Relaxed);
         record.signature.store(function.signature, Relaxed);
         record.name_len.store(name.len() as u64, Relaxed);
@@ -174,7 +168,7 @@ impl CallRecord {
     /// The starter lets go; if the process has gone, that frees the call.
     pub(super) fn release(arena: &Arena, handle: Handle, member: Owner) {
         if let Ok(record) = arena.object::<CallRecord>(handle)
-            && record.forget(arena.me())
+            && record.sides.leave_first(arena.me())
         {
             arena.destroy::<CallRecord>(handle, |record| {
                 // A result in a block of its own that nobody took. If it's the process's no more, a sweep was faster.
@@ -183,9 +177,5 @@ impl CallRecord {
                 }
             });
         }
-    }
-
-    fn is_abandoned(&self) -> bool {
-        [&self.starter, &self.member].iter().all(|side| side.load(SeqCst) == Owner::NOBODY)
     }
 }
