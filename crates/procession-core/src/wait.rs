@@ -10,6 +10,9 @@ use std::time::Duration;
 /// Looks without leaving the processor, first.
 const CHECKS: u32 = 64;
 
+/// But not for longer than this.
+const CHECK_NANOS: u64 = 1_000;
+
 /// Then looks between yields, for this long.
 const YIELD_NANOS: u64 = 40_000;
 
@@ -23,13 +26,18 @@ pub(crate) const SLICE: Duration = Duration::from_millis(500);
 /// Looks until `ready` gives something or it's time to sleep.
 #[cfg(not(loom))]
 pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
-    for _ in 0..CHECKS {
+    let start = now();
+    for checks in 1..=CHECKS {
         if let Some(value) = ready() {
             return Some(value);
         }
+        // Where a check is dear, or both are on one core, many of them only keep the peer from its work.
+        if checks % 16 == 0 && now() - start > CHECK_NANOS {
+            break;
+        }
         std::hint::spin_loop();
     }
-    let until = now() + YIELD_NANOS;
+    let until = start + YIELD_NANOS;
     for yields in 1.. {
         std::thread::yield_now();
         if let Some(value) = ready() {
@@ -45,6 +53,6 @@ pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
 /// In the model, looking more than once only multiplies equal histories.
 #[cfg(loom)]
 pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
-    let _ = (CHECKS, YIELD_NANOS, YIELDS, now as fn() -> u64);
+    let _ = (CHECKS, CHECK_NANOS, YIELD_NANOS, YIELDS, now as fn() -> u64);
     ready()
 }

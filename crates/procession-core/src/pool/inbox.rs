@@ -52,7 +52,7 @@ impl Inbox {
 
     /// Waits until `ready` gives something: it's called when workers need the owner's attention, and after every death.
     pub fn wait_for_attention<T>(&self, deadline: Deadline, ready: impl FnMut() -> Option<T>) -> Option<T> {
-        self.record.attention.wait_until(deadline, ready)
+        self.record.attention.sleep_until(deadline, ready)
     }
 
     /// Wakes the threads that wait for results: another thread has received some for them.

@@ -60,9 +60,15 @@ impl EventCount {
         deadline: Deadline,
         mut ready: impl FnMut() -> Option<T>,
     ) -> Option<T> {
-        if let Some(value) = wait::spin(&mut ready) {
-            return Some(value);
-        }
+        wait::spin(&mut ready).or_else(|| self.sleep_until(deadline, ready))
+    }
+
+    /// Like `wait_until`, for one whom nobody expects to be quick: sleeps at once instead of looking for a while first.
+    pub(crate) fn sleep_until<T>(
+        &self,
+        deadline: Deadline,
+        mut ready: impl FnMut() -> Option<T>,
+    ) -> Option<T> {
         loop {
             let key = self.word.fetch_or(WAITERS, SeqCst) | WAITERS;
             // Either the notifier sees the bit, or `ready` sees the change.
