@@ -114,7 +114,11 @@ impl Arena {
     fn set_hint(&self, block: Block<'_>) {
         let data = block.offset as usize - self.geometry.chunk(0);
         let (chunk, index) = (data / CHUNK, data % CHUNK / block.size);
-        self.control(chunk).hints[index / 64].fetch_or(1 << (index % 64), Release);
+        let (word, bit) = (&self.control(chunk).hints[index / 64], 1 << (index % 64));
+        // The sweep comes here for every free block, and nearly all have their bit.
+        if word.load(Relaxed) & bit == 0 {
+            word.fetch_or(bit, Release);
+        }
     }
 
     /// Finishes what killed processes left half done: hints of free blocks, and large blocks without an owner.
