@@ -48,6 +48,8 @@ impl fmt::Display for PanicInfo {
 thread_local! {
     /// Whether a task runs in this thread. A plain flag, because it's set and cleared for each task.
     static IN_TASK: Cell<bool> = const { Cell::new(false) };
+    /// Whether the hook saw a panic; a plain flag, for the same reason.
+    static HAS_SEEN: Cell<bool> = const { Cell::new(false) };
     /// What the hook saw of the task's panic.
     static SEEN: RefCell<Option<Seen>> = const { RefCell::new(None) };
 }
@@ -65,6 +67,7 @@ fn install_hook() {
             if !IN_TASK.get() {
                 return previous(info);
             }
+            HAS_SEEN.set(true);
             let backtrace = Backtrace::capture();
             let is_captured = backtrace.status() == BacktraceStatus::Captured;
             SEEN.set(Some(Seen {
@@ -80,6 +83,10 @@ fn install_hook() {
 pub(crate) fn catch<R>(task: impl FnOnce() -> R) -> Result<R, PanicInfo> {
     install_hook();
     let outer = IN_TASK.replace(true);
+    if HAS_SEEN.replace(false) {
+        // Of a panic that an earlier task caught itself.
+        SEEN.take();
+    }
     let result = catch_unwind(AssertUnwindSafe(task));
     IN_TASK.set(outer);
     result.map_err(describe)
@@ -96,7 +103,9 @@ fn describe(payload: Box<dyn Any + Send>) -> PanicInfo {
         "a panic whose payload isn't text".to_string()
     };
     // Dropping a payload runs the task's code once more.
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+    if let Err(second) = catch_unwind(AssertUnwindSafe(|| drop(payload))) {
+        std::mem::forget(second);
+    }
     let (location, backtrace) = seen.map_or((None, None), |seen| (seen.location, seen.backtrace));
     PanicInfo { message, location, backtrace }
 }

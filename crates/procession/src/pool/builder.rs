@@ -42,6 +42,12 @@ impl PoolBuilder {
         if workers == 0 {
             return Err(Error::new(ErrorKind::InvalidArgument, "a pool needs at least one worker"));
         }
+        if self.name.contains('\0') {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                "the name of a pool can't have a nul byte in it",
+            ));
+        }
         Pool::start(workers, self.name)
     }
 }

@@ -8,7 +8,7 @@ use std::{
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
-    thread,
+    thread::{self, ThreadId},
 };
 
 type Callback = Box<dyn FnOnce() + Send>;
@@ -16,6 +16,7 @@ type Callback = Box<dyn FnOnce() + Send>;
 /// Queues callbacks for a pool's callback thread, which ends with this value.
 pub(super) struct Callbacks {
     queue: mpsc::Sender<Callback>,
+    thread: ThreadId,
     /// Callbacks of tasks that are not done: while there are any, results are received as they come.
     wanted: AtomicUsize,
     /// Callbacks that are queued or running.
@@ -45,16 +46,18 @@ impl Callbacks {
         let finished = pending.clone();
         let run = move || {
             for callback in callbacks {
-                // The hook has printed its panic, and there is nobody else to tell.
-                let _ = catch_unwind(AssertUnwindSafe(callback));
+                // The hook has printed its panic, and there is nobody else to tell. What it panicked with may panic again
+                // when it's dropped, so it isn't.
+                if let Err(payload) = catch_unwind(AssertUnwindSafe(callback)) {
+                    std::mem::forget(payload);
+                }
                 finished.change(-1);
             }
         };
         let thread = thread::Builder::new().name(format!("{name}-callbacks")).spawn(run);
-        thread.map_err(|e| {
-            Error::new(ErrorKind::System, format!("could not start the callback thread: {e}"))
-        })?;
-        Ok(Callbacks { queue, wanted: AtomicUsize::new(0), pending })
+        let failed = |e| Error::new(ErrorKind::System, format!("could not start the callback thread: {e}"));
+        let thread = thread.map_err(failed)?.thread().id();
+        Ok(Callbacks { queue, thread, wanted: AtomicUsize::new(0), pending })
     }
 
     /// Runs the callback on the thread, after those that came before.
@@ -76,6 +79,17 @@ impl Callbacks {
 
     pub(super) fn are_wanted(&self) -> bool {
         self.wanted.load(Ordering::Acquire) != 0
+    }
+
+    /// An error in a callback: it would wait for itself.
+    pub(super) fn check_not_inside(&self) -> Result<()> {
+        if thread::current().id() != self.thread {
+            return Ok(());
+        }
+        Err(Error::new(
+            ErrorKind::InvalidArgument,
+            "a callback can't join its own pool: it would wait for itself",
+        ))
     }
 
     /// Waits until none is queued or running.

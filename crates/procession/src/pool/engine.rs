@@ -8,7 +8,7 @@ use super::{
     batch::{Batch, Piece},
     callbacks::Callbacks,
     plan::{self, Snapshot},
-    state::{Phase, START_PAUSE, State},
+    state::{FAILED_START, Phase, START_PAUSE, State},
     statistics::PoolStatistics,
     worker::Worker,
 };
@@ -40,7 +40,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(5);
 impl Engine {
     pub(super) fn new(size: usize, name: String) -> Result<Engine> {
         let inbox = Inbox::new()?;
-        let mut workers = Vec::with_capacity(size);
+        let mut workers = Vec::new();
         for _ in 0..size {
             match Worker::start(&inbox, &name) {
                 Ok(worker) => workers.push(worker),
@@ -91,7 +91,10 @@ impl Engine {
     /// Whether more tasks are needed to keep every worker busy.
     pub(super) fn wants_more(&self) -> bool {
         let state = self.lock();
-        state.backlog.is_empty() && state.workers.iter().any(|worker| worker.unfinished() < plan::ENOUGH)
+        // Also where the next submission will say why there is nobody to keep busy.
+        state.check_open().is_err()
+            || state.backlog.is_empty()
+                && state.workers.iter().any(|worker| worker.unfinished() < plan::ENOUGH)
     }
 
     /// Waits until `ready` gives something, doing the engine's work meanwhile; `None` when the deadline passed. Not to be
@@ -104,29 +107,27 @@ impl Engine {
             })
         });
         // A worker may have rung for attention when this thread already knew what it wanted to know.
-        self.look_after(self.lock());
+        self.pump();
         result
     }
 
     /// Does what there is to do now: receives, looks after deaths, hands out, moves tasks to idle workers.
-    ///
-    /// If another thread is at it, that thread does it, and rings when something came of it.
     fn pump(&self) {
-        if let Ok(state) = self.state.try_lock() {
-            self.look_after(state);
-        }
+        self.look_after(self.lock());
     }
 
     fn look_after(&self, mut state: MutexGuard<'_, State>) {
         let mut changed = state.receive() != 0;
         let deaths = self.inbox.deaths();
-        if deaths != state.deaths_seen || state.look_due.has_passed() {
+        let look = state.look_due.has_passed();
+        if deaths != state.deaths_seen || look {
             state.deaths_seen = deaths;
             state.look_due = Deadline::after(LOOK_EVERY);
             changed |= state.bury();
         }
-        state.feed();
-        let needs_dispatcher = state.start_due.is_some() && state.phase != Phase::Terminated;
+        state.feed(look);
+        let due = |due: Deadline| changed || due.has_passed();
+        let needs_dispatcher = state.start_due.is_some_and(due) && state.phase != Phase::Terminated;
         drop(state);
         if changed {
             self.inbox.ring_results();
@@ -154,8 +155,12 @@ impl Engine {
             if self.callbacks.are_wanted() {
                 self.inbox.wait_for_result(deadline, look);
             } else {
-                let wanted = || self.callbacks.are_wanted().then_some(());
-                self.inbox.wait_for_attention(deadline, || look().or_else(wanted));
+                // Whoever rings has a reason; also what to wait for, and until when, may be another now.
+                let mut looked = false;
+                self.inbox.wait_for_attention(deadline, || {
+                    let rung = std::mem::replace(&mut looked, true);
+                    look().or(rung.then_some(()))
+                });
             }
             self.pump();
             self.start_missing();
@@ -183,7 +188,7 @@ impl Engine {
             };
             if state.phase == Phase::Terminated || plan::missing(&snapshot) == 0 {
                 state.start_due = None;
-                return;
+                break;
             }
             drop(state);
             let started = Worker::start(&self.inbox, &self.name);
@@ -195,11 +200,11 @@ impl Engine {
                 }
                 Ok(worker) => {
                     state.workers.push(worker);
-                    state.feed();
+                    state.feed(false);
                 }
                 Err(e) => {
                     state.start_due = Some(Deadline::after(START_PAUSE));
-                    state.count_failed_start(&e);
+                    state.count_failed_start(FAILED_START, &e);
                 }
             }
         }
@@ -223,6 +228,7 @@ impl Engine {
     /// Waits until every accepted task is done and every callback has run, and ends the workers.
     pub(super) fn join(&self) -> Result<()> {
         procession_core::check()?;
+        self.callbacks.check_not_inside()?;
         self.close();
         self.wait_for(Deadline::NEVER, || (self.lock().unfinished == 0).then_some(()));
         // Each was queued before its task stopped counting as unfinished.
@@ -256,19 +262,23 @@ impl Engine {
         if state.phase != Phase::Terminated {
             state.phase = Phase::Terminated;
             let mut workers = std::mem::take(&mut state.workers);
-            // What was finished is delivered, though nobody may look.
-            for worker in &mut workers {
-                let _ = worker.receive().map(|count| state.count_done(count));
-            }
-            let left = workers
-                .iter_mut()
-                .flat_map(|worker| worker.abandon())
-                .chain(std::mem::take(&mut state.backlog));
-            for piece in left.collect::<Vec<_>>() {
-                state.fail(&piece, &TaskError::Cancelled);
-            }
             drop(state);
-            end(&mut workers);
+            // Their ends first: what is called cancelled must not go on, and needs its arguments until then.
+            workers.iter().for_each(Worker::kill);
+            for worker in &workers {
+                worker.wait(Deadline::NEVER);
+            }
+            let mut state = self.lock();
+            let mut left = Vec::from(std::mem::take(&mut state.backlog));
+            for worker in &mut workers {
+                // What was finished is delivered, though nobody may look.
+                let (received, _) = worker.receive();
+                state.count_done(received);
+                left.extend(worker.abandon());
+            }
+            for piece in &left {
+                state.fail(piece, &TaskError::Cancelled);
+            }
         }
         self.wake_dispatcher();
     }

@@ -194,8 +194,9 @@ impl Pool {
     ///
     /// # Errors
     ///
-    /// [`is_forked`](Error::is_forked): this process is a plain fork of the one that made the pool. The failures of tasks
-    /// belong to their results.
+    /// [`is_forked`](Error::is_forked): this process is a plain fork of the one that made the pool.
+    /// [`is_invalid_argument`](Error::is_invalid_argument): called in a callback of this pool. The failures of tasks belong to
+    /// their results.
     pub fn join(mut self) -> Result<()> {
         self.engine.join()?;
         self.end_dispatcher();

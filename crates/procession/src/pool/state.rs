@@ -9,8 +9,10 @@ use crate::{TaskError, process::death};
 use procession_core::{Deadline, Error, ErrorKind, Result};
 use std::{collections::VecDeque, time::Duration};
 
-/// After so many starts in a row that come to nothing, nothing will come of more.
-const MOST_FAILED_STARTS: u32 = 5;
+/// After so many failed starts in a row nothing will come of more. One that ended, or was late, before `init()` counts as
+/// `FAILED_START`; one that somebody killed before anything came of it, as one.
+const MOST_FAILED_STARTS: u32 = 50;
+pub(super) const FAILED_START: u32 = 10;
 
 /// Between two attempts to start a worker, after one that failed.
 pub(super) const START_PAUSE: Duration = Duration::from_millis(50);
@@ -39,7 +41,7 @@ pub(super) struct State {
     pub(super) deaths_seen: u64,
     /// When to look at the workers whatever that count says.
     pub(super) look_due: Deadline,
-    /// Starts in a row that came to nothing.
+    /// Starts in a row that came to nothing, weighted.
     pub(super) failed_starts: u32,
     /// When the next start is due, if one is.
     pub(super) start_due: Option<Deadline>,
@@ -71,12 +73,10 @@ impl State {
 
     pub(super) fn check_open(&self) -> Result<()> {
         match self.phase {
-            Phase::Open if self.failed_starts >= MOST_FAILED_STARTS && self.workers.is_empty() => {
-                Err(Error::new(
-                    ErrorKind::StartFailed,
-                    "the pool's workers can't be started: the last attempts all failed",
-                ))
-            }
+            Phase::Open if self.has_given_up() => Err(Error::new(
+                ErrorKind::StartFailed,
+                "the pool's workers can't be started: the last attempts all failed",
+            )),
             Phase::Open => Ok(()),
             Phase::Closed => Err(Error::new(ErrorKind::Closed, "the pool is closed: it takes no more tasks")),
             Phase::Terminated => Err(Error::new(ErrorKind::Closed, "the pool has been terminated")),
@@ -88,10 +88,11 @@ impl State {
         let mut count = 0;
         for worker in &mut self.workers {
             if worker.has_results() {
-                match worker.receive() {
-                    Ok(received) => count += received,
+                let (received, outcome) = worker.receive();
+                count += received;
+                if outcome.is_err() {
                     // It scribbled over what it shares with us. Nothing more that it says can be believed.
-                    Err(_) => worker.kill(),
+                    worker.kill();
                 }
             }
         }
@@ -112,35 +113,58 @@ impl State {
     pub(super) fn hand_out(&mut self, piece: Piece) {
         let mut rest = Some(piece);
         while let Some(piece) = rest.take() {
-            match self.workers.iter_mut().min_by_key(|worker| worker.unfinished()) {
-                Some(worker) => match worker.give(piece) {
-                    Ok(left) => rest = left,
-                    Err(piece) => return self.backlog.push_back(piece),
-                },
-                None => return self.backlog.push_back(piece),
+            match self.place(piece) {
+                Ok(left) => rest = left,
+                Err(piece) => return self.backlog.push_back(piece),
             }
         }
     }
 
-    /// Hands out the backlog, then lets idle workers take over what others have not begun.
-    pub(super) fn feed(&mut self) {
-        while let Some(worker) = self.workers.iter_mut().min_by_key(|worker| worker.unfinished()) {
-            let Some(piece) = self.backlog.pop_front() else { break };
-            if worker.unfinished() >= plan::ENOUGH {
-                self.backlog.push_front(piece);
-                return;
-            }
+    /// Gives from the front of the piece to the worker that has least and has room: what is left over.
+    fn place(&mut self, piece: Piece) -> Result<Option<Piece>, Piece> {
+        let Some(least) = self.workers.iter_mut().min_by_key(|worker| worker.unfinished()) else {
+            return Err(piece);
+        };
+        let mut piece = match least.give(piece) {
+            Ok(left) => return Ok(left),
+            Err(piece) => piece,
+        };
+        // The ring of one that runs a long task may be full of batches that were taken back: it's the others' turn.
+        let mut others: Vec<&mut Worker> = self.workers.iter_mut().collect();
+        others.sort_by_key(|worker| worker.unfinished());
+        for worker in others.into_iter().skip(1) {
             match worker.give(piece) {
-                Ok(left) => self.backlog.extend(left),
+                Ok(left) => return Ok(left),
+                Err(refused) => piece = refused,
+            }
+        }
+        Err(piece)
+    }
+
+    /// Hands out the backlog, then lets idle workers take over what others have not begun. `last`: also a worker's only
+    /// task, if it has not begun that either. (Not each time: it will in a moment, unless it's stopped, or slow to start.)
+    pub(super) fn feed(&mut self, last: bool) {
+        while let Some(piece) = self.backlog.pop_front() {
+            if self.workers.iter().all(|worker| worker.unfinished() >= plan::ENOUGH) {
+                self.backlog.push_front(piece);
+                break;
+            }
+            match self.place(piece) {
+                Ok(left) => {
+                    if let Some(left) = left {
+                        self.backlog.push_front(left);
+                    }
+                }
                 Err(piece) => {
                     self.backlog.push_front(piece);
-                    return;
+                    break;
                 }
             }
         }
         while let Some(idle) = self.workers.iter().position(Worker::is_idle) {
             let busiest = self.workers.iter_mut().max_by_key(|worker| worker.unfinished());
-            let Some(busiest) = busiest.filter(|worker| worker.unfinished() > 1) else { return };
+            let most = if last { 0 } else { 1 };
+            let Some(busiest) = busiest.filter(|worker| worker.unfinished() > most) else { return };
             let pieces = busiest.take_back_half();
             if pieces.is_empty() {
                 self.stuck = true;
@@ -149,8 +173,15 @@ impl State {
             for piece in pieces.into_iter().rev() {
                 match self.workers[idle].give(piece) {
                     Ok(left) => self.backlog.extend(left),
-                    Err(piece) => self.backlog.push_front(piece),
+                    Err(piece) => {
+                        // Its ring is full of batches that were taken back, and that it has not come to yet.
+                        self.stuck = true;
+                        self.backlog.push_front(piece);
+                    }
                 }
+            }
+            if self.stuck {
+                return;
             }
         }
     }
@@ -173,34 +204,44 @@ impl State {
             changed = true;
             self.deaths += 1;
             // It's dead, so this is the last of what it finished; what it scribbled is as good as unfinished.
-            let received = worker.receive();
-            self.count_done(received.unwrap_or(0));
+            let (received, _) = worker.receive();
+            self.count_done(received);
             let Remains { untouched, running } = worker.remains();
             drop(worker);
+            let fruitless = received == 0 && running.is_none();
             if let Some(tasks) = running {
                 self.fail(&tasks, &death(exit));
             }
             for piece in untouched.into_iter().rev() {
                 self.backlog.push_front(piece);
             }
-            let pause = if exit.attached { Duration::ZERO } else { START_PAUSE };
-            self.start_due = Some(Deadline::after(pause));
-            if let TaskError::Failed(e) = death(exit) {
-                self.count_failed_start(&e);
+            if fruitless {
+                let weight = if exit.is_failed_start() { FAILED_START } else { 1 };
+                let error = Error::from(death(exit));
+                self.count_failed_start(weight, &error);
+            }
+            // Longer each time that nothing came of it.
+            let pause = START_PAUSE.min(Duration::from_millis(self.failed_starts as u64));
+            if !self.has_given_up() {
+                self.start_due = Some(Deadline::after(pause));
             }
         }
         changed
     }
 
     /// A start came to nothing. After too many in a row, and without a worker, the pool has to give up.
-    pub(super) fn count_failed_start(&mut self, error: &Error) {
-        self.failed_starts += 1;
-        if self.failed_starts >= MOST_FAILED_STARTS && self.workers.is_empty() {
+    pub(super) fn count_failed_start(&mut self, weight: u32, error: &Error) {
+        self.failed_starts += weight;
+        if self.has_given_up() {
             self.start_due = None;
             for piece in std::mem::take(&mut self.backlog) {
                 self.fail(&piece, &TaskError::Failed(error.clone()));
             }
         }
+    }
+
+    fn has_given_up(&self) -> bool {
+        self.failed_starts >= MOST_FAILED_STARTS && self.workers.is_empty()
     }
 
     pub(super) fn fail(&mut self, piece: &Piece, error: &TaskError) {

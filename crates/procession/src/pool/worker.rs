@@ -85,9 +85,9 @@ impl Worker {
         Ok(rest)
     }
 
-    /// Takes back about half of what it has not begun, from the end.
+    /// Takes back about half of what it has, from the end, as far as it has not begun it.
     pub(super) fn take_back_half(&mut self) -> Vec<Piece> {
-        let wanted = self.unfinished / 2;
+        let wanted = self.unfinished.div_ceil(2);
         let (mut taken, mut pieces) = (0, Vec::new());
         for given in self.given.iter_mut().rev() {
             if taken >= wanted {
@@ -119,12 +119,9 @@ impl Worker {
         self.link.has_results()
     }
 
-    /// Receives what has come back and hands it to the sinks: how many tasks.
-    ///
-    /// # Errors
-    ///
-    /// Corrupted: the worker wrote what no worker writes, or more results than it had tasks.
-    pub(super) fn receive(&mut self) -> Result<usize> {
+    /// Receives what has come back and hands it to the sinks: how many tasks; and an error if the worker wrote what no
+    /// worker writes after those.
+    pub(super) fn receive(&mut self) -> (usize, Result<()>) {
         struct Front<'a>(&'a mut VecDeque<Given>, usize);
         impl Receiver for Front<'_> {
             fn expected(&self) -> usize {
@@ -146,7 +143,7 @@ impl Worker {
         let outcome = self.link.receive(&mut front);
         let received = front.1;
         self.unfinished -= received;
-        outcome.map(|_| received)
+        (received, outcome.map(|_| ()))
     }
 
     /// How it ended, if it has.
