@@ -31,12 +31,14 @@ fn main() -> ExitCode {
         many_outstanding_results,
         callbacks_run_here,
         a_callback_that_panics_harms_nothing,
+        a_callback_cannot_join_its_pool,
         threads_share_a_pool,
         large_arguments_and_results,
         a_slow_task_holds_nobody_back,
         codec_errors_are_values,
         closed_and_terminated_pools_refuse,
         terminate_cancels_what_is_left,
+        a_map_hears_of_the_end_of_its_pool,
         close_then_join_finishes_everything,
         bad_settings_are_refused,
         an_idle_pool_uses_no_processor,
@@ -150,6 +152,14 @@ fn a_callback_that_panics_harms_nothing() {
     let pool = Pool::new(1).unwrap();
     let (values, received) = mpsc::channel();
     let first = pool.apply_async(|| 1, ()).unwrap().callback(|_| panic!("a callback's panic, on purpose"));
+    struct Bomb;
+    impl Drop for Bomb {
+        fn drop(&mut self) {
+            panic!("a second one, on purpose");
+        }
+    }
+    let bomb = pool.apply_async(|| 3, ()).unwrap().callback(|_| std::panic::panic_any(Bomb));
+    assert_eq!(bomb.get().unwrap(), 3);
     let second = pool.apply_async(|| 2, ()).unwrap().callback(move |n: i32| values.send(n).unwrap());
     assert_eq!(received.recv().unwrap(), 2);
     assert_eq!((first.get().unwrap(), second.get().unwrap()), (1, 2));
@@ -271,6 +281,7 @@ fn close_then_join_finishes_everything() {
 fn bad_settings_are_refused() {
     let error = Pool::new(0).unwrap_err();
     assert!(error.is_invalid_argument() && error.to_string().contains("at least one"), "{error}");
+    assert!(Pool::builder().name("a\0b").build().unwrap_err().is_invalid_argument());
     assert!(Pool::builder().build().unwrap().statistics().workers >= 1);
 }
 
@@ -343,4 +354,34 @@ fn little_memory_gives_errors() {
         .env("PROCESSION_ARENA_LIMIT", (16 << 20).to_string())
         .status();
     assert!(status.unwrap().success());
+}
+
+fn a_callback_cannot_join_its_pool() {
+    let pool = Arc::new(std::sync::Mutex::new(Some(Pool::new(1).unwrap())));
+    let (outcome, joined) = mpsc::channel();
+    let gate = Gate::new("join");
+    let inner = pool.clone();
+    let result = pool.lock().unwrap().as_ref().unwrap().apply_async(Gate::pass, gate.argument()).unwrap();
+    let result =
+        result.callback(move |()| outcome.send(inner.lock().unwrap().take().unwrap().join()).unwrap());
+    drop(gate.arrive());
+    assert!(joined.recv().unwrap().unwrap_err().is_invalid_argument());
+    result.get().unwrap();
+}
+
+fn a_map_hears_of_the_end_of_its_pool() {
+    let pool = Pool::new(2).unwrap();
+    std::thread::scope(|scope| {
+        // More items than there will ever be time for.
+        let map = scope.spawn(|| pool.map(|n: u64| n, 0..));
+        while pool.statistics().done < 10_000 {
+            std::thread::yield_now();
+        }
+        pool.terminate();
+        match map.join().unwrap() {
+            Err(TaskError::Cancelled) => {}
+            Err(TaskError::Failed(e)) => assert!(e.is_closed(), "{e}"),
+            other => panic!("{:?}", other.map(|values| values.len())),
+        }
+    });
 }

@@ -34,6 +34,8 @@ fn main() -> ExitCode {
         a_dead_worker_costs_one_task,
         every_end_of_a_worker_is_survived,
         workers_that_cannot_start_are_an_error,
+        what_is_cancelled_did_not_run,
+        a_long_task_leaves_the_others_their_pace,
         random_kills_lose_one_task_each,
         a_killed_owner_takes_its_workers_with_it,
     ])
@@ -232,4 +234,42 @@ fn a_killed_owner_takes_its_workers_with_it() {
             std::thread::yield_now();
         }
     }
+}
+
+fn what_is_cancelled_did_not_run() {
+    for _ in 0..10 {
+        let ledger = Ledger::new("cancelled");
+        let pool = Pool::new(2).unwrap();
+        // Large arguments, which lie in shared memory until their tasks are done.
+        let task = |path: String, number: u32, bytes: Vec<u8>| {
+            assert!(bytes.iter().all(|byte| *byte == 7));
+            Ledger::enter(&path, number);
+        };
+        let results: Vec<_> = (0..200)
+            .map(|n| pool.apply_async(task, (ledger.argument(), n, vec![7; 9000])).unwrap())
+            .collect();
+        results[3].get().unwrap();
+        pool.terminate();
+        let counts = ledger.counts(results.len());
+        // One task of each worker may have been running, and been killed after it wrote.
+        let cancelled = results.iter().map(|result| matches!(result.get(), Err(TaskError::Cancelled)));
+        let both = cancelled.zip(counts).filter(|(cancelled, count)| *cancelled && *count > 0).count();
+        assert!(both <= 2, "{both} tasks were called cancelled and had run");
+    }
+}
+
+fn a_long_task_leaves_the_others_their_pace() {
+    let pool = Pool::new(2).unwrap();
+    let gate = Gate::new("long");
+    let long = pool.apply_async(Gate::pass, gate.argument()).unwrap();
+    let open = gate.arrive();
+    // Many times what fits into the ring of the one that is stuck, in tasks that can be taken back from it.
+    for _ in 0..30 {
+        let results: Vec<_> = (0..5000u32).map(|n| pool.apply_async(|n: u32| n, (n,)).unwrap()).collect();
+        assert!(results.iter().enumerate().all(|(n, result)| result.get().unwrap() == n as u32));
+    }
+    assert!(!long.ready());
+    drop(open);
+    long.get().unwrap();
+    pool.join().unwrap();
 }
