@@ -1,5 +1,6 @@
 //! Procession beside its peers, in one run. See README.md.
 
+mod bare;
 mod measure;
 mod pool;
 mod spawn;
@@ -12,6 +13,10 @@ const EXIT: &str = "exit";
 fn main() -> ExitCode {
     let what = std::env::args().nth(1).unwrap_or_default();
     if what == EXIT {
+        return ExitCode::SUCCESS;
+    }
+    if what == bare::SERVER {
+        bare::serve();
         return ExitCode::SUCCESS;
     }
     procession::init();

@@ -15,15 +15,13 @@ pub struct Census {
 }
 
 impl Census {
-    /// Of this process.
+    /// Of this process. Its forkserver, which stays, isn't counted.
     pub fn take() -> Census {
+        let server = forkserver();
         let mut descriptors: Vec<String> = fs::read_dir("/proc/self/fd")
             .expect("/proc is mounted")
             .flatten()
-            .filter_map(|entry| fs::read_link(entry.path()).ok())
-            .map(|target| target.display().to_string())
-            // The directory that is being read.
-            .filter(|target| !target.ends_with("/fd"))
+            .filter_map(|entry| describe(&entry.file_name().into_string().ok()?, server))
             .collect();
         descriptors.sort();
         let mut threads: Vec<String> = fs::read_dir("/proc/self/task")
@@ -33,7 +31,9 @@ impl Census {
             .map(|name| name.trim().to_string())
             .collect();
         threads.sort();
-        Census { children: children_of(std::process::id()), descriptors, threads }
+        let mut children = children_of(std::process::id());
+        children.retain(|child| Some(*child) != server);
+        Census { children, descriptors, threads }
     }
 
     /// Of this process, when nothing that was started earlier is still ending.
@@ -68,6 +68,26 @@ impl Census {
             std::thread::yield_now();
         }
     }
+}
+
+/// What a descriptor is; `None` for the directory that is being read, and for the forkserver's own.
+fn describe(number: &str, server: Option<u32>) -> Option<String> {
+    let target = fs::read_link(format!("/proc/self/fd/{number}")).ok()?.display().to_string();
+    if target.contains("pidfd") {
+        let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
+        let pid = info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok();
+        return (pid != server).then_some(target);
+    }
+    // A new server has a new socket.
+    let what = if target.starts_with("socket:") { "socket".to_string() } else { target };
+    (!what.ends_with("/fd")).then_some(what)
+}
+
+/// The process that forks the others for this one, if there is one.
+pub fn forkserver() -> Option<u32> {
+    children_of(std::process::id()).into_iter().find(|child| {
+        fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|name| name == "procession-fork\n")
+    })
 }
 
 /// The children of a process, from /proc.

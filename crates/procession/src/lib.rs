@@ -55,9 +55,12 @@ mod task;
 pub use error::TaskError;
 pub use panics::PanicInfo;
 pub use pool::{AsyncResult, Pool, PoolBuilder, PoolStatistics};
-pub use process::{Builder, Process, StartMethod, Stdio};
+pub use process::{Builder, Process, Stdio};
 #[doc(no_inline)]
-pub use procession_core::{Audit, Error, Result, start::ExitStatus};
+pub use procession_core::{
+    Audit, Error, Result,
+    start::{ExitStatus, StartMethod},
+};
 pub use procession_macros::{main, test};
 pub use task::Task;
 
@@ -72,6 +75,15 @@ pub use task::Task;
 /// A new process that can't join its family, because the root died in the meantime, exits here.
 pub fn init() {
     procession_core::start::init();
+}
+
+/// Sets how this process, and those that it starts from now on, start others, where nothing else is said.
+///
+/// ```no_run
+/// procession::set_start_method(procession::StartMethod::Spawn);
+/// ```
+pub fn set_start_method(method: StartMethod) {
+    procession_core::start::set_default_method(method);
 }
 
 /// Looks at everything in the family's shared memory and says what is there. For tests and diagnosis.

@@ -1,6 +1,6 @@
 //! Processes: values, panics, ends of every kind, what they inherit, what they leave behind.
 
-use procession::{Process, Stdio, TaskError};
+use procession::{Process, StartMethod, Stdio, TaskError};
 use procession_testing::{Census, OneWay, Stubborn, processes_with, raise, tests};
 use std::{
     io::{BufRead, Read, Write},
@@ -43,7 +43,9 @@ fn main() -> ExitCode {
         a_killed_root_takes_all_with_it,
         an_exiting_root_waits_for_all_but_daemons,
         a_root_without_statuses_sees_deaths,
-        a_member_starts_nothing_but_may_run_a_family,
+        members_start_processes,
+        members_have_pools,
+        a_member_may_run_a_family,
         limits_give_errors,
         closed_standard_streams_are_no_trouble,
     ])
@@ -315,7 +317,8 @@ fn init_is_asked_for() {
     let status = Command::new("/proc/self/exe").env("SKIP_INIT", "1").status().unwrap();
     assert!(status.success(), "a program without init() gets an error: {status}");
     // The parent called init(), its child does not.
-    let error = Process::builder().env("SKIP_INIT", "1").spawn(|| (), ()).unwrap().join().unwrap_err();
+    let child = Process::builder().env("SKIP_INIT", "1").start_method(StartMethod::Spawn).spawn(|| (), ());
+    let error = child.unwrap().join().unwrap_err();
     let TaskError::Failed(error) = error else { panic!("{error}") };
     assert!(error.is_start_failed() && error.to_string().contains("init()"), "{error}");
 }
@@ -365,7 +368,7 @@ fn a_killed_root_takes_all_with_it() {
     for _ in 0..4 {
         assert_eq!(lines.next().unwrap().unwrap(), "up");
     }
-    assert_eq!(processes_with(MARK, &mark).len(), 5);
+    assert_eq!(processes_with(MARK, &mark).len(), 6, "the root, its four children and the forkserver");
     root.kill().unwrap();
     root.wait().unwrap();
     wait_until_gone(&mark);
@@ -423,14 +426,59 @@ fn a_root_without_statuses_sees_deaths() {
     assert!(program("root that reaps everything").status().unwrap().success());
 }
 
-fn member() -> (bool, bool) {
-    let refused = Process::spawn(|| (), ()).unwrap_err();
-    let nested = program("one process").status().unwrap();
-    (refused.is_unsupported(), nested.success())
+/// Starts processes of each kind, at a depth.
+fn generations(left: u32) -> u32 {
+    assert_eq!(Process::spawn(greet, ("you".to_string(),)).unwrap().join().unwrap(), "hello you");
+    let aborts = Process::spawn(|| -> () { std::process::abort() }, ()).unwrap();
+    assert_eq!(died(aborts.join().unwrap_err()).signal(), Some(6));
+    let killed = Process::spawn(forever, ()).unwrap();
+    assert!(killed.join_timeout(Duration::from_millis(1)).unwrap().is_none() && killed.is_alive());
+    killed.kill().unwrap();
+    assert_eq!(died(killed.join().unwrap_err()).signal(), Some(9));
+    match left {
+        0 => 0,
+        left => 1 + Process::spawn(generations, (left - 1,)).unwrap().join().unwrap(),
+    }
 }
 
-fn a_member_starts_nothing_but_may_run_a_family() {
-    assert_eq!(Process::spawn(member, ()).unwrap().join().unwrap(), (true, true));
+fn members_start_processes() {
+    let audit = procession::audit().unwrap();
+    assert_eq!(Process::spawn(generations, (3,)).unwrap().join().unwrap(), 3);
+    let parents = Process::spawn(
+        || {
+            let mut process = Process::builder()
+                .stdout(Stdio::piped())
+                .spawn(|| print!("{}", std::os::unix::process::parent_id()), ());
+            let mut text = String::new();
+            process.as_mut().unwrap().take_stdout().unwrap().read_to_string(&mut text).unwrap();
+            text
+        },
+        (),
+    );
+    assert_eq!(parents.unwrap().join().unwrap(), std::process::id().to_string(), "the family is flat");
+    let after = procession::audit().unwrap();
+    assert_eq!((after.objects, after.blocks, after.leaked), (audit.objects, 0, 0));
+}
+
+fn pool_in_a_member() -> u64 {
+    let pool = procession::Pool::new(2).unwrap();
+    let squares = pool.map(|n: u64| n * n, 0..1000).unwrap();
+    assert!(matches!(pool.apply(raise, (9,)), Err(TaskError::Died(_))));
+    pool.close();
+    pool.join().unwrap();
+    squares.into_iter().sum()
+}
+
+fn members_have_pools() {
+    let sum = (0..1000).map(|n| n * n).sum();
+    assert_eq!(Process::spawn(pool_in_a_member, ()).unwrap().join().unwrap(), sum);
+    let pool = procession::Pool::new(2).unwrap();
+    assert_eq!(pool.apply(pool_in_a_member, ()).unwrap(), sum);
+}
+
+fn a_member_may_run_a_family() {
+    let nested = || program("one process").status().unwrap().success();
+    assert!(Process::spawn(nested, ()).unwrap().join().unwrap());
 }
 
 fn one_process() -> ExitCode {
@@ -460,7 +508,7 @@ fn limits_give_errors() {
             && String::from_utf8(output.stderr).unwrap().contains("PROCESSION_ARENA_LIMIT")
     );
     // Kilobytes of address space, blocks of file size, descriptors: fewer than the usual reservation needs.
-    for limit in ["-v 2000000", "-f 50000", "-n 16"] {
+    for limit in ["-v 2000000", "-f 50000", "-n 24"] {
         let exe = std::env::current_exe().unwrap();
         let status = Command::new("sh")
             .args(["-c", &format!("ulimit {limit}; exec \"$0\""), exe.to_str().unwrap()])

@@ -109,15 +109,19 @@ impl Arena {
         if chunks > mapping.len() / CHUNK || Geometry::new(chunks).total() != mapping.len() {
             return Err(Error::corrupted("the arena's size does not agree with its header"));
         }
-        let arena = Arena { mapping, geometry: Geometry::new(chunks), me: OnceLock::new() };
-        if arena.header().expedited.load(Relaxed) != 0 && !barrier::register() {
+        Arena { mapping, geometry: Geometry::new(chunks), me: OnceLock::new() }.renew()
+    }
+
+    /// The arena in this process: one that has just mapped it, or a fork of one that had, and that had not joined.
+    pub(crate) fn renew(self) -> Result<Arena> {
+        if self.header().expedited.load(Relaxed) != 0 && !barrier::register() {
             return Err(Error::new(
                 ErrorKind::Unsupported,
                 "this process may not use membarrier although the root of its family may; install the filter in the root",
             ));
         }
-        arena.adopt_barrier();
-        Ok(arena)
+        self.adopt_barrier();
+        Ok(self)
     }
 
     fn adopt_barrier(&self) {

@@ -1,17 +1,21 @@
 //! The root's private table of the processes that it started.
 
 use crate::{
-    arena::Arena,
+    arena::{Arena, Handle},
     members::{Owner, State},
     recovery,
-    start::{Exit, ExitStatus},
+    start::{CallRecord, Exit, ExitStatus, Order},
     sys::{
         clock::Deadline,
         pidfd::{Ended, Pidfd},
         sentinel,
     },
 };
-use rustix::{event::epoll, fd::OwnedFd, process::Signal};
+use rustix::{
+    event::epoll,
+    fd::{AsFd, BorrowedFd, OwnedFd},
+    process::Signal,
+};
 use std::{
     collections::HashMap,
     io,
@@ -26,6 +30,9 @@ pub(crate) struct Child {
     pub(crate) owner: Owner,
     pub(crate) pid: u32,
     pub(crate) daemon: bool,
+    kill_on_drop: bool,
+    starter: Owner,
+    call: Handle,
     pidfd: Pidfd,
     /// When it must have reached `init()`.
     pub(super) due: Deadline,
@@ -43,8 +50,13 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 impl Child {
-    pub(crate) fn new(owner: Owner, pid: u32, pidfd: Pidfd, daemon: bool, due: Deadline) -> Child {
-        Child { owner, pid, daemon, pidfd, due, end: Mutex::default() }
+    pub(super) fn new(order: &Order<'_>, pid: u32, pidfd: Pidfd, due: Deadline) -> Child {
+        let Order { owner, call, starter, daemon, kill_on_drop, .. } = *order;
+        Child { owner, pid, daemon, kill_on_drop, starter, call, pidfd, due, end: Mutex::default() }
+    }
+
+    pub(super) fn pidfd(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.fd()
     }
 
     /// Waits for its end; `None` when the deadline came first. Any number of threads may wait.
@@ -71,17 +83,23 @@ impl Child {
         }
         let mut end = lock(&self.end);
         if end.exit.is_none() {
-            let ended = self.pidfd.reap()?;
+            let ended = self.pidfd.status()?;
             let state = arena.members().state(self.owner);
             // Without a status, a member that announced its exit is still known to have done what it had to.
             let announced = ended == Ended::Unknown && state == State::Exiting;
-            end.exit = Some(Exit {
+            let exit = Exit {
                 status: if announced { ExitStatus::exited(0) } else { ExitStatus::new(ended) },
                 attached: state != State::Starting,
                 overdue: end.overdue,
-            });
-            // Under the lock: whoever gets the status can sweep.
+            };
+            end.exit = Some(exit);
+            // In this order: the call is there until the process is dead and swept. Under the lock: whoever gets the
+            // status can sweep.
+            if self.starter != arena.me() {
+                CallRecord::set_exit(arena, self.call, exit);
+            }
             recovery::mark_dead(arena, self.owner);
+            self.pidfd.reap();
         }
         end.exit
     }
@@ -102,6 +120,10 @@ impl Child {
         }
     }
 }
+
+/// What the monitor's set says besides the owner of a child: never the bits of an owner.
+pub(super) const SERVER: u64 = u64::MAX;
+pub(super) const REQUESTS: u64 = u64::MAX - 1;
 
 /// All children that have not been seen to end, and the set of descriptors that the monitor sleeps on.
 #[derive(Debug)]
@@ -125,12 +147,11 @@ impl Children {
         };
         let key = child.owner.to_bits();
         lock(&self.running).insert(key, child.clone());
-        let watched = epoll::add(&self.epoll, fd, epoll::EventData::new_u64(key), epoll::EventFlags::IN);
-        if let Err(e) = watched {
+        let watched = self.watch(fd, key);
+        if watched.is_err() {
             lock(&self.running).remove(&key);
-            return Err(e.into());
         }
-        Ok(child)
+        watched.map(|()| child)
     }
 
     pub(super) fn get(&self, key: u64) -> Option<Arc<Child>> {
@@ -150,19 +171,46 @@ impl Children {
                 let running = lock(&self.running);
                 // Not after another who waited has seen the end. If it fails, another has put it back.
                 if running.contains_key(&key) {
-                    let data = epoll::EventData::new_u64(key);
-                    let _ = epoll::add(&self.epoll, fd, data, epoll::EventFlags::IN);
+                    let _ = self.watch(fd, key);
                 }
             }
         }
         exit
     }
 
-    /// Stops watching a child that has ended.
+    /// Stops watching a child that has ended, and ends what was to end with its handles.
     pub(super) fn remove(&self, child: &Child) {
         let mut running = lock(&self.running);
-        running.remove(&child.owner.to_bits());
         let _ = child.pidfd.fd().map(|fd| epoll::delete(&self.epoll, fd));
+        if running.remove(&child.owner.to_bits()).is_some() {
+            for orphan in running.values().filter(|other| other.kill_on_drop && other.starter == child.owner)
+            {
+                let _ = orphan.signal(Signal::KILL);
+            }
+        }
+    }
+
+    /// Has the monitor look at the forkserver when it ends.
+    pub(crate) fn watch_server(&self, server: Option<BorrowedFd<'_>>) -> io::Result<()> {
+        // One that has ended already is found by whoever needs it next.
+        server.map_or(Ok(()), |fd| self.watch(fd, SERVER))
+    }
+
+    pub(crate) fn unwatch_server(&self, server: Option<BorrowedFd<'_>>) {
+        let _ = server.map(|fd| epoll::delete(&self.epoll, fd));
+    }
+
+    /// Has the monitor say when there is a request of a member.
+    pub(super) fn watch_requests(&self, incoming: &OwnedFd) -> io::Result<()> {
+        self.watch(incoming.as_fd(), REQUESTS)
+    }
+
+    pub(super) fn unwatch_requests(&self, incoming: BorrowedFd<'_>) {
+        let _ = epoll::delete(&self.epoll, incoming);
+    }
+
+    fn watch(&self, fd: BorrowedFd<'_>, key: u64) -> io::Result<()> {
+        Ok(epoll::add(&self.epoll, fd, epoll::EventData::new_u64(key), epoll::EventFlags::IN)?)
     }
 
     pub(super) fn all(&self) -> Vec<Arc<Child>> {

@@ -3,17 +3,20 @@
 mod child;
 mod children;
 mod monitor;
+mod requests;
 mod root;
 
 pub(crate) use child::join;
 pub(crate) use children::Child;
+pub(crate) use requests::{Started, ask};
 pub(crate) use root::Root;
 
 use crate::{
     arena::Arena,
     error::{Error, ErrorKind, Result},
-    sys::sentinel,
+    sys::{identity::Identity, sentinel},
 };
+use rustix::fd::OwnedFd;
 use std::sync::{
     Mutex, OnceLock,
     atomic::{AtomicBool, Ordering},
@@ -25,6 +28,10 @@ pub(crate) struct Family {
     pub(crate) arena: Arena,
     /// In the root only.
     pub(crate) root: Option<Root>,
+    /// In members only: where they ask the root to start processes.
+    requests: Option<OwnedFd>,
+    /// Whom this process acted for when it joined.
+    identity: Identity,
 }
 
 static FAMILY: OnceLock<Family> = OnceLock::new();

@@ -1,9 +1,13 @@
 //! The monitor: one thread of the root that sees deaths, marks them, and mends nothing.
 
-use super::{FAMILY, Family, children::Children};
+use super::{
+    FAMILY, Family, Root,
+    children::{REQUESTS, SERVER},
+    requests,
+};
 use crate::{
     arena::Arena,
-    sys::{clock::Deadline, sentinel},
+    sys::{clock::Deadline, sentinel, signals},
 };
 use rustix::{event::epoll, process::Signal};
 use std::{
@@ -23,12 +27,13 @@ const PAUSE: Duration = Duration::from_millis(5);
 /// Starts the thread, which waits until there is a family.
 pub(super) fn start() -> io::Result<()> {
     thread::Builder::new().name("procession-monitor".into()).stack_size(256 << 10).spawn(|| {
-        block_signals();
-        let Family { arena, root: Some(root) } = FAMILY.wait() else { return };
+        // The program's handlers run on the program's threads.
+        signals::mask(Some(!0));
+        let Family { arena, root: Some(root), .. } = FAMILY.wait() else { return };
         let mut next_tick = Deadline::after(TICK);
         loop {
             // Whatever was scribbled into the arena, deaths go on being seen.
-            let watched = catch_unwind(AssertUnwindSafe(|| watch(arena, &root.children, &mut next_tick)));
+            let watched = catch_unwind(AssertUnwindSafe(|| watch(arena, root, &mut next_tick)));
             if !watched.is_ok_and(|went_well| went_well) {
                 thread::sleep(PAUSE);
             }
@@ -38,7 +43,8 @@ pub(super) fn start() -> io::Result<()> {
 }
 
 /// Waits for deaths and marks them; false when the same would come again at once.
-fn watch(arena: &Arena, children: &Children, next_tick: &mut Deadline) -> bool {
+fn watch(arena: &Arena, root: &Root, next_tick: &mut Deadline) -> bool {
+    let children = &root.children;
     let mut events = [MaybeUninit::uninit(); 32];
     let left = next_tick.remaining().unwrap_or(TICK);
     let time = rustix::time::Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
@@ -54,6 +60,20 @@ fn watch(arena: &Arena, children: &Children, next_tick: &mut Deadline) -> bool {
     }
     let mut went_well = true;
     for event in ready {
+        match event.data.u64() {
+            SERVER => {
+                went_well &= root.forkserver.look(root);
+                continue;
+            }
+            REQUESTS => {
+                match requests::start_thread() {
+                    Ok(()) => children.unwatch_requests(root.incoming()),
+                    Err(_) => went_well = false,
+                }
+                continue;
+            }
+            _ => {}
+        }
         let Some(child) = children.get(event.data.u64()) else { continue };
         if child.settle(arena).is_some() {
             children.remove(&child);
@@ -65,20 +85,9 @@ fn watch(arena: &Arena, children: &Children, next_tick: &mut Deadline) -> bool {
     went_well
 }
 
-/// The program's handlers run on the program's threads.
-fn block_signals() {
-    let mut all = MaybeUninit::uninit();
-    // SAFETY: bounds: one set, filled in before it's read. Aliasing: ours alone. Lifetime: for the calls. It changes the
-    // mask of this thread only.
-    unsafe {
-        libc::sigfillset(all.as_mut_ptr());
-        libc::pthread_sigmask(libc::SIG_SETMASK, all.as_ptr(), std::ptr::null_mut());
-    }
-}
-
 /// At the root's orderly exit: ends daemons, and waits for the others, as Python does.
 pub(super) extern "C" fn at_exit() {
-    let Some(Family { arena, root: Some(root) }) = FAMILY.get() else { return };
+    let Some(Family { arena, root: Some(root), .. }) = FAMILY.get() else { return };
     if !sentinel::is_member() {
         return;
     }
@@ -89,4 +98,5 @@ pub(super) extern "C" fn at_exit() {
     for child in children {
         child.wait(arena, Deadline::NEVER);
     }
+    root.forkserver.end(root);
 }

@@ -1,18 +1,24 @@
 //! The root: it founds the family, and everything ends with it.
 
-use super::{Family, children::Children, monitor};
+use super::{Child, Family, children::Children, monitor, requests::PATIENCE};
 use crate::{
     arena::Arena,
     error::{Error, ErrorKind, Result},
     members::Owner,
-    start::{MAX_DEPTH, Token},
-    sys::{lifeline, sentinel},
+    start::{ForkServer, MAX_DEPTH, Order, StartMethod, Token, execute},
+    sys::{clock::Deadline, identity::Identity, lifeline, pidfd::Pidfd, sentinel, socket, spawn},
 };
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::sync::{
-    Once,
-    atomic::{AtomicI32, Ordering},
+use std::{
+    sync::{
+        Arc, Once,
+        atomic::{AtomicI32, Ordering},
+    },
+    time::Duration,
 };
+
+/// A process that has not reached `init()` after this long is killed, and the start has failed.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What only the root has.
 #[derive(Debug)]
@@ -22,6 +28,11 @@ pub(crate) struct Root {
     /// The end that keeps them alive; never read nor written.
     _alive: OwnedFd,
     pub(crate) children: Children,
+    pub(crate) forkserver: ForkServer,
+    /// Where requests of members arrive.
+    incoming: OwnedFd,
+    /// The other end, which members inherit and share.
+    requests: OwnedFd,
     pub(crate) depth: u32,
 }
 
@@ -53,7 +64,13 @@ impl Root {
             return Err(Error::corrupted("the root's slot was taken"));
         }
         let (lifeline, alive) = lifeline::create().map_err(system("could not create the lifeline"))?;
-        let children = Children::new().map_err(system("could not watch processes"))?;
+        let watched = system("could not watch processes (a filter that refuses pidfd_open or epoll?)");
+        let children = Pidfd::open(std::process::id()).map_err(Into::into).and_then(|_| Children::new());
+        let children = children.map_err(watched)?;
+        let identity = Identity::current().map_err(system("could not find out who this is"))?;
+        let pair = |e: rustix::io::Errno| Error::system("could not create the socket for requests", e);
+        let (incoming, requests) = socket::pair(PATIENCE).map_err(pair)?;
+        children.watch_requests(&incoming).map_err(system("could not watch for requests"))?;
         ALIVE.store(alive.as_raw_fd(), Ordering::Release);
         static HANDLERS: Once = Once::new();
         HANDLERS.call_once(|| {
@@ -64,7 +81,44 @@ impl Root {
                 libc::atexit(monitor::at_exit);
             }
         });
-        Ok(Family { arena, root: Some(Root { lifeline, _alive: alive, children, depth }) })
+        let root = Root {
+            lifeline,
+            _alive: alive,
+            children,
+            forkserver: ForkServer::default(),
+            incoming,
+            requests,
+            depth,
+        };
+        Ok(Family { arena, root: Some(root), requests: None, identity })
+    }
+
+    /// Starts a process, and watches it from now on.
+    pub(crate) fn start(&self, arena: &Arena, order: &Order<'_>) -> Result<Arc<Child>> {
+        let forked = match order.method {
+            StartMethod::ForkServer => self.forkserver.fork(arena, self, order)?,
+            StartMethod::Spawn => None,
+        };
+        let pid = match forked {
+            Some(pid) => pid,
+            None => execute(arena, self, order)?,
+        };
+        let watched = Pidfd::of_child(pid).map_err(std::io::Error::from).and_then(|pidfd| {
+            let due = Deadline::after(START_TIMEOUT);
+            self.children.add(arena, Child::new(order, pid, pidfd, due))
+        });
+        watched.map_err(|e| {
+            spawn::abandon(pid);
+            Error::new(ErrorKind::StartFailed, format!("could not watch the new process: {e}"))
+        })
+    }
+
+    pub(crate) fn requests(&self) -> BorrowedFd<'_> {
+        self.requests.as_fd()
+    }
+
+    pub(super) fn incoming(&self) -> BorrowedFd<'_> {
+        self.incoming.as_fd()
     }
 
     pub(crate) fn lifeline(&self) -> BorrowedFd<'_> {

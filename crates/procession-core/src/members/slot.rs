@@ -122,6 +122,13 @@ impl Slot {
         self.step(generation, &[State::Dead], State::Free);
     }
 
+    /// Somebody else goes on with the start: what was reserved by `from` is reserved by `to` now. False when it was given
+    /// up in the meantime.
+    pub(crate) fn hand_over(&self, generation: u32, from: Tag, to: Tag) -> bool {
+        let reserved = |starter| Word::bits(State::Starting, Some(starter), generation);
+        self.word.compare_exchange(reserved(from), reserved(to), AcqRel, Relaxed).is_ok()
+    }
+
     /// The generation of a member that `starter` reserved the slot for and that has not attached.
     pub(crate) fn reserved_by(&self, starter: Tag) -> Option<u32> {
         let word = self.load();
@@ -231,6 +238,24 @@ mod loom_tests {
             starter.join().unwrap();
             assert_eq!(slot.reserved_by(tag(5)), Some(3));
             assert_eq!(slot.reserved_by(tag(6)), None);
+        });
+    }
+
+    #[test]
+    fn what_is_handed_over_is_given_up_by_one_of_the_two() {
+        check(|| {
+            let slot = Arc::new(Slot::new());
+            assert!(slot.reserve(3, tag(5)));
+            let root = slot.clone();
+            let root = thread::spawn(move || root.hand_over(3, tag(5), tag(0)));
+            // The sweep after the starter's death.
+            let given_up = slot.reserved_by(tag(5)).is_some_and(|generation| slot.mark_dead(generation));
+            let handed_over = root.join().unwrap();
+            assert!(handed_over || given_up);
+            // Found before it was handed over, and marked after: then the root is told by the slot.
+            if !given_up {
+                assert_eq!(slot.reserved_by(tag(0)), Some(3));
+            }
         });
     }
 }

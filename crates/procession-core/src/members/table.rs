@@ -58,6 +58,11 @@ impl<'a> Table<'a> {
         Owner::new(slot, generation)
     }
 
+    /// Has `to` go on with the start of a member that `from` reserved; false when it was given up.
+    pub(crate) fn hand_over(&self, owner: Owner, from: Owner, to: Owner) -> bool {
+        self.slot(owner).hand_over(owner.generation(), from.tag(), to.tag())
+    }
+
     /// Joins the family as `owner`: from here on the kernel says that this process lives. False when it was given up.
     pub(crate) fn attach(&self, owner: Owner) -> io::Result<bool> {
         byte_lock::hold(self.file, LIVENESS_BYTES + owner.slot() as u64)?;

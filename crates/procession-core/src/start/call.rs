@@ -1,6 +1,11 @@
 //! The call: what a new process is to run, and what came of it.
 
-use super::function::{FunctionId, Verdict};
+use super::{
+    attributes::Attributes,
+    exit::Exit,
+    function::{FunctionId, Verdict},
+    method::{StartMethod, default_method},
+};
 use crate::{
     arena::{Arena, Block, Handle, Kind, Object, Shared},
     atomic::{
@@ -11,9 +16,11 @@ use crate::{
     kill_point::kill_point,
     members::Owner,
     recovery::{Recover, Sides},
+    sync::EventCount,
+    sys::{clock::Deadline, environment::Environment},
 };
 
-/// The shared record; the name and the arguments follow it in the same block.
+/// The shared record; what it has the lengths of follows it in the same block, in that order.
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct CallRecord {
@@ -21,14 +28,22 @@ pub(crate) struct CallRecord {
     sides: Sides,
     function: AtomicU64,
     signature: AtomicU64,
+    /// How the process starts others if nothing else is said.
+    method: AtomicU64,
     name_len: AtomicU64,
+    attributes_len: AtomicU64,
+    environment_len: AtomicU64,
     argument_len: AtomicU64,
     /// 0, or the offset of the block that holds the result: the one store that commits it. A short result lies in the
-    /// call's own block, in the place of the arguments, which the process has read by then.
+    /// call's own block, in the place of what followed the record, which the process has read by then.
     result: AtomicU64,
+    /// 0, or how the process ended (`Exit::to_bits`): written by the root before it marks the process dead.
+    exit: AtomicU64,
+    /// Tells a starter that isn't the root of the end.
+    ended: EventCount,
 }
 
-const BYTES_AT: usize = 64;
+const BYTES_AT: usize = 128;
 
 /// There is room for results of at least so many bytes, with their prefix, in each call.
 const SHORT: usize = 128;
@@ -45,7 +60,7 @@ impl Object for CallRecord {
 
 impl Recover for CallRecord {
     fn mark(&self, _arena: &Arena, _dead: Owner) {
-        // Nobody sleeps on a call: who waits for a process waits for its descriptor.
+        // Only the root's word on the end wakes those who sleep on a call, and nobody sleeps after the root's death.
     }
 
     fn forget(&self, dead: Owner) -> bool {
@@ -60,52 +75,127 @@ impl Recover for CallRecord {
     }
 }
 
-/// What a process is to run, read by itself.
+/// What follows a call's record.
+#[derive(Debug)]
+pub(super) struct CallParts<'a> {
+    pub(super) name: &'a str,
+    pub(super) attributes: Option<&'a Attributes>,
+    pub(super) environment: &'a Environment,
+    pub(super) argument: &'a [u8],
+}
+
+/// What a process is to run, and as what.
 #[derive(Debug)]
 pub(super) struct Job {
     pub(super) function: FunctionId,
     pub(super) name: String,
     pub(super) argument: Vec<u8>,
+    pub(super) method: StartMethod,
+    pub(super) surroundings: Surroundings,
 }
 
+/// What it takes over from its starter.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    /// `None`: it has inherited them already.
+    pub(super) attributes: Option<Attributes>,
+    pub(super) environment: Environment,
+}
+
+/// The parts behind the record, in their order.
+const PARTS: usize = 4;
+
 impl CallRecord {
+    fn lengths(&self) -> [&AtomicU64; PARTS] {
+        [&self.name_len, &self.attributes_len, &self.environment_len, &self.argument_len]
+    }
+
     /// Puts a call into shared memory, for the process that will be `member`.
     pub(super) fn create(
         arena: &Arena,
         member: Owner,
         function: FunctionId,
-        name: &str,
-        argument: &[u8],
+        parts: CallParts<'_>,
     ) -> Result<Handle> {
-        let block = arena.alloc(BYTES_AT + (name.len() + argument.len()).max(SHORT))?;
-        block.write(BYTES_AT, name.as_bytes())?;
-        block.write(BYTES_AT + name.len(), argument)?;
+        let attributes = parts.attributes.map_or(Vec::new(), Attributes::to_bytes);
+        let bytes = [parts.name.as_bytes(), &attributes, parts.environment.as_bytes(), parts.argument];
+        let total: usize = bytes.iter().map(|part| part.len()).sum();
+        let block = arena.alloc(BYTES_AT + total.max(SHORT))?;
+        let mut at = BYTES_AT;
+        for part in bytes {
+            block.write(at, part)?;
+            at += part.len();
+        }
         let record: &CallRecord = arena.record(block)?;
         record.sides.set(Some(arena.me()), Some(member));
         record.function.store(function.offset, Relaxed);
         record.signature.store(function.signature, Relaxed);
-        record.name_len.store(name.len() as u64, Relaxed);
-        record.argument_len.store(argument.len() as u64, Relaxed);
+        record.method.store(u64::from(default_method() as u32), Relaxed);
+        for (len, part) in record.lengths().into_iter().zip(bytes) {
+            len.store(part.len() as u64, Relaxed);
+        }
         record.result.store(0, Relaxed);
+        record.exit.store(0, Relaxed);
         Ok(arena.publish::<CallRecord>(block))
     }
 
-    /// The child's part: what there is to do.
+    fn read_part(arena: &Arena, handle: Handle, part: usize) -> Result<Vec<u8>> {
+        let record = arena.object::<CallRecord>(handle)?;
+        let mut at = BYTES_AT;
+        for len in &record.lengths()[..part] {
+            at = at
+                .checked_add(len.load(Acquire) as usize)
+                .ok_or_else(|| Error::corrupted("the length of a part of a call"))?;
+        }
+        arena.block(handle.offset)?.read(at, record.lengths()[part].load(Acquire) as usize)
+    }
+
+    /// What there is to do, for the process itself.
     pub(super) fn job(arena: &Arena, handle: Handle) -> Result<Job> {
         let record = arena.object::<CallRecord>(handle)?;
-        let block = arena.block(handle.offset)?;
-        let name_len = record.name_len.load(Acquire) as usize;
-        let argument_at =
-            BYTES_AT.checked_add(name_len).ok_or_else(|| Error::corrupted("the length of a name"))?;
-        let name = block.read(BYTES_AT, name_len)?;
+        let name = CallRecord::read_part(arena, handle, 0)?;
+        let attributes = CallRecord::read_part(arena, handle, 1)?;
         Ok(Job {
             function: FunctionId {
                 offset: record.function.load(Acquire),
                 signature: record.signature.load(Acquire),
             },
             name: String::from_utf8(name).map_err(|_| Error::corrupted("a name is not UTF-8"))?,
-            argument: block.read(argument_at, record.argument_len.load(Acquire) as usize)?,
+            argument: CallRecord::read_part(arena, handle, 3)?,
+            method: StartMethod::from_bits(record.method.load(Acquire) as u32).unwrap_or_default(),
+            surroundings: Surroundings {
+                attributes: if attributes.is_empty() {
+                    None
+                } else {
+                    Some(Attributes::from_bytes(&attributes)?)
+                },
+                environment: CallRecord::environment(arena, handle)?,
+            },
         })
+    }
+
+    /// The environment that the process is to have, for whoever executes the program.
+    pub(super) fn environment(arena: &Arena, handle: Handle) -> Result<Environment> {
+        CallRecord::read_part(arena, handle, 2).map(Environment::from_bytes)
+    }
+
+    /// The root's part: says how the process ended. Before its slot is marked dead, so that the call is still there.
+    pub(crate) fn set_exit(arena: &Arena, handle: Handle, exit: Exit) {
+        if let Ok(record) = arena.object::<CallRecord>(handle) {
+            record.exit.store(exit.to_bits(), Release);
+            record.ended.notify();
+        }
+    }
+
+    /// How the process ended, if it has.
+    pub(super) fn exit(arena: &Arena, handle: Handle) -> Option<Exit> {
+        Exit::from_bits(arena.object::<CallRecord>(handle).ok()?.exit.load(Acquire))
+    }
+
+    /// Waits for the process's end; `None` when the deadline came first.
+    pub(super) fn wait(arena: &Arena, handle: Handle, deadline: Deadline) -> Option<Exit> {
+        let record = arena.object::<CallRecord>(handle).ok()?;
+        record.ended.wait_until(deadline, || Exit::from_bits(record.exit.load(Acquire)))
     }
 
     /// The child's part: leaves the result.

@@ -1,16 +1,24 @@
 //! `init()`: where a new process leaves the program's `main` and runs its job instead.
 
 use super::{
-    call::CallRecord,
+    attributes::Attributes,
+    call::{CallRecord, Surroundings},
     function::{Function, Verdict},
-    token::Token,
+    method::set_default_method,
+    server::{self, Birth},
+    token::{Inherited, Role, Token, VARIABLE},
 };
 use crate::{
-    error::{Error, ErrorKind},
-    family,
-    family::Family,
+    arena::{Arena, Handle},
+    error::{Error, ErrorKind, Result},
+    family::{self, Family},
+    members::Owner,
 };
-use std::{ffi::CString, sync::OnceLock};
+use std::{
+    convert::Infallible,
+    ffi::{CString, OsStr},
+    sync::OnceLock,
+};
 
 /// The command line of new processes, where the program's own would not reach `init()`: in a test harness.
 static TEST_ENTRY: OnceLock<Vec<CString>> = OnceLock::new();
@@ -20,16 +28,56 @@ static TEST_ENTRY: OnceLock<Vec<CString>> = OnceLock::new();
 pub fn init() {
     family::set_initialised();
     let Some(token) = Token::from_environment() else { return };
-    match family::join(&token) {
+    let Some(inherited) = token.claim() else {
         // A second call in a member is one from its job: the token was claimed by the first.
-        None if family::is_joined() || !token.is_from_parent() => {}
-        None => give_up(&Error::new(
-            ErrorKind::StartFailed,
-            "its descriptors are gone: main must call procession::init() before it closes any",
-        )),
-        Some(Ok(family)) => run(family, &token),
-        Some(Err(e)) => give_up(&e),
+        if !family::is_joined() && token.is_from_parent() {
+            give_up(&Error::new(
+                ErrorKind::StartFailed,
+                "its descriptors are gone: main must call procession::init() before it closes any",
+            ));
+        }
+        return;
+    };
+    let outcome = match token.role {
+        Role::Member { owner, call } => executed(owner, call, inherited),
+        Role::Server => forked(server::serve(inherited)),
+    };
+    let Err(e) = outcome;
+    give_up(&e)
+}
+
+/// In a process that executed the program: joins the family and runs the call.
+fn executed(owner: Owner, call: Handle, inherited: Inherited) -> Result<Infallible> {
+    let Inherited { arena, lifeline, requests, others } = inherited;
+    if let Some(stdout) = others.first() {
+        rustix::stdio::dup2_stdout(stdout)
+            .map_err(|e| Error::system("could not restore standard output", e))?;
     }
+    let family = family::join(owner, &lifeline, || Arena::attach(arena), requests)?;
+    drop((lifeline, others));
+    run(family, call, |job| match job.attributes {
+        Some(attributes) => attributes.apply(&Attributes::current_once()?),
+        // It was executed by who wanted it.
+        None => Ok(()),
+    })
+}
+
+/// In a process that the forkserver forked: the same.
+fn forked(birth: Birth) -> Result<Infallible> {
+    let Birth { owner, call, arena, lifeline, requests, attributes: present, streams } = birth;
+    let family = family::join(owner, &lifeline, || arena.renew(), requests)?;
+    drop(lifeline);
+    run(family, call, |mut job| {
+        streams
+            .map_err(|e| Error::system("the new process could not take over its streams and directory", e))?;
+        if let Ok(token) = std::env::var(VARIABLE) {
+            job.environment.push(VARIABLE.into(), OsStr::new(&token));
+        }
+        // SAFETY: bounds, aliasing, lifetime: a process that was just forked has one thread.
+        unsafe { job.environment.adopt() };
+        let wrong = || Error::corrupted("a call without the attributes of its process");
+        job.attributes.ok_or_else(wrong)?.apply(&present)
+    })
 }
 
 /// Has new processes started with these arguments, under which the program reaches `init()` in the named test; the first
@@ -43,31 +91,32 @@ pub(super) fn test_entry() -> Option<&'static [CString]> {
     TEST_ENTRY.get().map(|arguments| arguments.as_slice())
 }
 
-fn run(family: &'static Family, token: &Token) -> ! {
+/// Runs the call and exits, once `prepare` has made this process what the call wants.
+fn run(
+    family: &'static Family,
+    call: Handle,
+    prepare: impl FnOnce(Surroundings) -> Result<()>,
+) -> Result<Infallible> {
     let arena = &family.arena;
     let mut result = Vec::new();
-    let verdict = match CallRecord::job(arena, token.call) {
-        Ok(job) => {
-            if !job.name.is_empty() {
-                let mut name = job.name.into_bytes();
-                name.truncate(15);
-                let _ = rustix::thread::set_name(&CString::new(name).unwrap_or_default());
-            }
-            match Function::resolve(job.function) {
-                Ok(function) => {
-                    let verdict = function.run(&job.argument, &mut result);
-                    family::end_if_forked();
-                    verdict
-                }
-                Err(e) => Verdict::refuse(&e, &mut result),
-            }
+    let start = || {
+        let job = CallRecord::job(arena, call)?;
+        prepare(job.surroundings)?;
+        set_default_method(job.method);
+        if !job.name.is_empty() {
+            let mut name = job.name.into_bytes();
+            name.truncate(15);
+            let _ = rustix::thread::set_name(&CString::new(name).unwrap_or_default());
         }
-        Err(e) => Verdict::refuse(&e, &mut result),
+        let verdict = Function::resolve(job.function)?.run(&job.argument, &mut result);
+        family::end_if_forked();
+        Ok(verdict)
     };
-    if let Err(e) = CallRecord::answer(arena, token.call, verdict, &result) {
+    let verdict = start().unwrap_or_else(|e| Verdict::refuse(&e, &mut result));
+    if let Err(e) = CallRecord::answer(arena, call, verdict, &result) {
         // Too large for what is left: say so instead, in a few bytes.
         let verdict = Verdict::refuse(&e, &mut result);
-        let _ = CallRecord::answer(arena, token.call, verdict, &result);
+        let _ = CallRecord::answer(arena, call, verdict, &result);
     }
     if verdict != Verdict::Value {
         std::process::exit(PANIC_EXIT);

@@ -104,9 +104,59 @@ pub struct Exit {
 }
 
 impl Exit {
+    /// As a word: never 0.
+    ///
+    /// | bits | meaning |
+    /// |---|---|
+    /// | 0 | always set |
+    /// | 1, 2 | `attached`, `overdue` |
+    /// | 3, 4 | there is an exit code, a signal |
+    /// | 5 | a core was left |
+    /// | 32..64 | the code or signal |
+    pub(crate) fn to_bits(self) -> u64 {
+        let ExitStatus { code, signal, core } = self.status;
+        let flags = [true, self.attached, self.overdue, code.is_some(), signal.is_some(), core];
+        let flags = flags.iter().enumerate().fold(0, |bits, (i, flag)| bits | u64::from(*flag) << i);
+        flags | u64::from(code.or(signal).unwrap_or(0) as u32) << 32
+    }
+
+    pub(crate) fn from_bits(bits: u64) -> Option<Exit> {
+        let flag = |i: u32| bits >> i & 1 != 0;
+        let value = (bits >> 32) as i32;
+        let status = ExitStatus {
+            code: flag(3).then_some(value),
+            signal: (flag(4) && !flag(3)).then_some(value),
+            core: flag(5),
+        };
+        flag(0).then_some(Exit { status, attached: flag(1), overdue: flag(2) })
+    }
+
     /// Whether the program itself is at fault: it ended, or did not come to `init()` in time, without anybody's doing.
     /// A process that a signal ended before it got there says nothing about the program.
     pub fn is_failed_start(&self) -> bool {
         !self.attached && (self.overdue || self.status.signal().is_none())
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exit_survives_its_word() {
+        let signalled = |signal, core| ExitStatus::new(Ended::Signalled { signal, core });
+        for status in [
+            ExitStatus::exited(0),
+            ExitStatus::exited(255),
+            signalled(9, false),
+            signalled(11, true),
+            ExitStatus::new(Ended::Unknown),
+        ] {
+            for (attached, overdue) in [(false, false), (true, false), (false, true)] {
+                let exit = Exit { status, attached, overdue };
+                assert_eq!(Exit::from_bits(exit.to_bits()), Some(exit));
+            }
+        }
+        assert_eq!(Exit::from_bits(0), None);
     }
 }

@@ -1,35 +1,35 @@
 //! Launching: the starter's side.
 
 use super::{
-    call::CallRecord,
+    attributes::Attributes,
+    call::{CallParts, CallRecord},
     entry::test_entry,
     exit::Exit,
     function::{FunctionId, Verdict},
+    method::{StartMethod, default_method},
+    order::Order,
     token::Token,
 };
 use crate::{
     arena::{Arena, Handle},
     error::{Error, ErrorKind, Result},
-    family::{self, Child, Root},
+    family::{self, Child, Started},
     members::{Owner, SLOTS},
     recovery,
-    sys::{clock::Deadline, pidfd::Pidfd, spawn},
+    sys::{affinity::Processors, clock::Deadline, environment::Environment, spawn::Stream, stdio},
 };
 use rustix::{
     fd::{AsFd, OwnedFd},
+    fs::{Mode, OFlags},
+    io::fcntl_dupfd_cloexec,
     process::Signal,
 };
 use std::{
-    ffi::{CString, OsString},
-    fs::File,
-    os::unix::ffi::{OsStrExt, OsStringExt},
-    path::PathBuf,
+    ffi::{OsStr, OsString},
+    os::unix::ffi::OsStrExt,
+    path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
 };
-
-/// A process that has not reached `init()` after this long is killed, and the start has failed.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What a new process is to be.
 pub struct Launch<'a> {
@@ -41,6 +41,16 @@ pub struct Launch<'a> {
     pub name: &'a str,
     /// Ended at the root's exit, instead of waited for.
     pub daemon: bool,
+    /// Killed when its handle is dropped, or when who has the handle dies.
+    pub kill_on_drop: bool,
+    /// How it's started; `None` for this process's default.
+    pub method: Option<StartMethod>,
+    /// Its nice value, most bytes of private memory (RLIMIT_DATA) and processors; `None` for this thread's.
+    pub nice: Option<i32>,
+    /// See `nice`.
+    pub memory_limit: Option<u64>,
+    /// See `nice`: a set of bits, processor 0 first.
+    pub processors: Option<Processors>,
     /// Changes to the environment, in order: a value, or none to remove it.
     pub environment: Vec<(OsString, Option<OsString>)>,
     /// Whether to begin with an empty environment.
@@ -70,6 +80,11 @@ impl<'a> Launch<'a> {
             argument,
             name: "",
             daemon: false,
+            kill_on_drop: false,
+            method: None,
+            nice: None,
+            memory_limit: None,
+            processors: None,
             environment: Vec::new(),
             clear_environment: false,
             current_dir: None,
@@ -82,29 +97,65 @@ impl<'a> Launch<'a> {
     ///
     /// # Errors
     ///
-    /// Not initialised, forked; unsupported in a process that isn't the root; start failed; out of memory.
-    pub fn start(self) -> Result<Running> {
+    /// Not initialised, forked; start failed; out of memory; invalid argument; unsupported in a member that acts for
+    /// another user than its family.
+    pub fn start(mut self) -> Result<Running> {
         let family = family::current()?;
         let arena = &family.arena;
-        let Some(root) = &family.root else {
-            return Err(Error::new(
-                ErrorKind::Unsupported,
-                "only the root of a family starts processes; this is one of its members",
-            ));
+        let method = match self.method.unwrap_or_else(default_method) {
+            // The harness has threads.
+            StartMethod::ForkServer if test_entry().is_some() => StartMethod::Spawn,
+            method => method,
+        };
+        let environment = environment(self.clear_environment, std::mem::take(&mut self.environment))?;
+        // What this process executes itself inherits all that isn't changed; others are told.
+        let inherits = method == StartMethod::Spawn && family.root.is_some();
+        let changes = self.nice.is_some() || self.memory_limit.is_some() || self.processors.is_some();
+        let attributes = if inherits && !changes {
+            None
+        } else {
+            let mut attributes = Attributes::current()?;
+            attributes.change(self.nice, self.memory_limit, self.processors);
+            Some(attributes)
+        };
+        let directory = match &self.current_dir {
+            None if inherits => None,
+            dir => Some(open_directory(dir.as_deref().unwrap_or(Path::new(".")))?),
+        };
+        let stdio = [0, 1, 2].map(|number: usize| match &self.stdio[number] {
+            Some(fd) => Stream::From(fd.as_fd()),
+            None if inherits => Stream::Keep,
+            None => stdio::own(number),
+        });
+        let parts = CallParts {
+            name: self.name,
+            attributes: attributes.as_ref(),
+            environment: &environment,
+            argument: self.argument,
         };
         let owner = reserve(arena)?;
-        let call = match CallRecord::create(arena, owner, self.function, self.name, self.argument) {
-            Ok(call) => call,
-            Err(e) => {
-                give_up(arena, owner);
-                return Err(e);
-            }
-        };
+        let call =
+            CallRecord::create(arena, owner, self.function, parts).inspect_err(|_| give_up(arena, owner))?;
         if let Some(before_start) = self.before_start {
             before_start(owner);
         }
-        match self.execute(arena, root, owner, call) {
-            Ok(child) => Ok(Running { arena, call, child }),
+        let order = Order {
+            owner,
+            call,
+            starter: arena.me(),
+            method,
+            daemon: self.daemon,
+            kill_on_drop: self.kill_on_drop,
+            stdio,
+            directory: directory.as_ref().map(|fd| fd.as_fd()),
+        };
+        let process = match &family.root {
+            Some(root) => root.start(arena, &order).map(Process::Child),
+            None => family::ask(family, &order).map(Process::Started),
+        };
+        let kill_on_drop = self.kill_on_drop;
+        match process {
+            Ok(process) => Ok(Running { arena, owner, call, process, kill_on_drop }),
             Err(e) => {
                 CallRecord::release(arena, call, owner);
                 give_up(arena, owner);
@@ -112,86 +163,37 @@ impl<'a> Launch<'a> {
             }
         }
     }
-
-    fn execute(self, arena: &Arena, root: &Root, owner: Owner, call: Handle) -> Result<Arc<Child>> {
-        let nul =
-            |_| Error::new(ErrorKind::InvalidArgument, "the environment or directory has a nul byte in it");
-        let mut token = Token::new(arena.file(), root.lifeline(), owner, call);
-        token.depth = root.depth;
-        let mut stdio = self.stdio;
-        let harness_stdout;
-        let mut inherit = vec![arena.file(), root.lifeline()];
-        let own_arguments: Vec<CString>;
-        let arguments = match test_entry() {
-            Some(arguments) => {
-                let stdout = match stdio[1].take() {
-                    Some(stdout) => Ok(stdout),
-                    None => rustix::io::fcntl_dupfd_cloexec(rustix::stdio::stdout(), 3),
-                };
-                harness_stdout = stdout.and_then(|fd| rustix::io::fcntl_dupfd_cloexec(&fd, 3));
-                if let Ok(stdout) = &harness_stdout {
-                    token.stdout = Some(rustix::fd::AsRawFd::as_raw_fd(stdout));
-                    inherit.push(stdout.as_fd());
-                    stdio[1] = File::options().write(true).open("/dev/null").ok().map(OwnedFd::from);
-                }
-                arguments
-            }
-            None => {
-                own_arguments = std::env::args_os()
-                    .map(|argument| CString::new(argument.into_vec()).expect("arguments are C strings"))
-                    .collect();
-                &own_arguments
-            }
-        };
-        let environment = environment(self.clear_environment, self.environment, &token)?;
-        let current_dir =
-            self.current_dir.map(|dir| CString::new(dir.into_os_string().into_vec())).transpose();
-        let current_dir = current_dir.map_err(nul)?;
-        let pid = spawn::spawn(&spawn::Program {
-            arguments,
-            environment: &environment,
-            current_dir: current_dir.as_deref(),
-            stdio: [0, 1, 2].map(|i: usize| stdio[i].as_ref().map(|fd| fd.as_fd())),
-            inherit: &inherit,
-        })
-        .map_err(|e| Error::new(ErrorKind::StartFailed, format!("could not start the process: {e}")))?;
-        let watched = Pidfd::of_child(pid).map_err(std::io::Error::from).and_then(|pidfd| {
-            let due = Deadline::after(START_TIMEOUT);
-            root.children.add(arena, Child::new(owner, pid, pidfd, self.daemon, due))
-        });
-        watched.map_err(|e| {
-            spawn::abandon(pid);
-            Error::new(ErrorKind::StartFailed, format!("could not watch the new process: {e}"))
-        })
-    }
 }
 
-fn environment(
-    clear: bool,
-    changes: Vec<(OsString, Option<OsString>)>,
-    token: &Token,
-) -> Result<Vec<CString>> {
-    let mut variables: Vec<(OsString, OsString)> =
-        if clear { Vec::new() } else { std::env::vars_os().collect() };
-    variables
-        .retain(|(name, _)| !Token::is_variable(name) && !changes.iter().any(|(changed, _)| changed == name));
+fn open_directory(path: &Path) -> Result<OwnedFd> {
+    let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
+    rustix::fs::open(path, flags, Mode::empty()).and_then(|fd| fcntl_dupfd_cloexec(&fd, 3)).map_err(|e| {
+        let (path, e) = (path.display(), std::io::Error::from(e));
+        Error::new(ErrorKind::StartFailed, format!("a process can't start in the directory {path}: {e}"))
+    })
+}
+
+fn environment(clear: bool, changes: Vec<(OsString, Option<OsString>)>) -> Result<Environment> {
+    let is_changed = |name: &OsStr| changes.iter().any(|(changed, _)| changed == name);
+    let mut environment = if clear {
+        Environment::default()
+    } else {
+        Environment::current(|name| !Token::is_variable(name) && !is_changed(name))
+    };
     for (i, (name, value)) in changes.iter().enumerate() {
-        if let Some(value) = value
-            && !changes[i + 1..].iter().any(|(later, _)| later == name)
-        {
-            variables.push((name.clone(), value.clone()));
+        let Some(value) = value else { continue };
+        if changes[i + 1..].iter().any(|(later, _)| later == name) {
+            continue;
         }
+        if name.as_bytes().contains(&0) || value.as_bytes().contains(&0) {
+            return Err(Error::new(
+                ErrorKind::InvalidArgument,
+                format!("the environment variable {name:?} has a nul byte in it"),
+            ));
+        }
+        environment.push(name.clone(), value);
     }
-    let lines = variables.into_iter().map(|(name, value)| {
-        let mut line = name.into_vec();
-        line.push(b'=');
-        line.extend_from_slice(value.as_bytes());
-        CString::new(line)
-            .map_err(|_| Error::new(ErrorKind::InvalidArgument, "an environment variable has a nul byte"))
-    });
-    let mut lines: Vec<CString> = lines.collect::<Result<_>>()?;
-    lines.push(CString::new(token.to_variable()).expect("digits and colons"));
-    Ok(lines)
+    Ok(environment)
 }
 
 fn reserve(arena: &Arena) -> Result<Owner> {
@@ -211,36 +213,54 @@ fn give_up(arena: &Arena, owner: Owner) {
 
 /// A process that was started.
 ///
-/// Dropping it lets the process run on; nobody hears of its result then.
+/// Dropping it lets the process run on, unless it's to be killed then; nobody hears of its result.
 #[derive(Debug)]
 pub struct Running {
     arena: &'static Arena,
+    owner: Owner,
     call: Handle,
-    child: Arc<Child>,
+    process: Process,
+    kill_on_drop: bool,
+}
+
+#[derive(Debug)]
+enum Process {
+    /// Of this process, which is the root.
+    Child(Arc<Child>),
+    /// Of the root, which started it for this process.
+    Started(Started),
 }
 
 impl Running {
     /// The process id, for people and for tools; to send signals use `signal`.
     pub fn pid(&self) -> u32 {
-        self.child.pid
+        match &self.process {
+            Process::Child(child) => child.pid,
+            Process::Started(started) => started.pid,
+        }
     }
 
     /// Who it is in the family.
     pub fn owner(&self) -> Owner {
-        self.child.owner
+        self.owner
     }
 
     /// Waits for its end; `None` when the deadline came first.
     pub fn wait(&self, deadline: Deadline) -> Option<Exit> {
-        // Without a root this is a plain fork, whose parent's child it is.
-        let children =
-            family::current().ok().and_then(|family| family.root.as_ref()).map(|root| &root.children)?;
-        children.wait(&self.child, self.arena, deadline)
+        // In a plain fork it's the original's.
+        let family = family::current().ok()?;
+        match (&self.process, &family.root) {
+            (Process::Child(child), Some(root)) => root.children.wait(child, self.arena, deadline),
+            _ => CallRecord::wait(self.arena, self.call, deadline),
+        }
     }
 
     /// How it ended, if it has.
     pub fn exit(&self) -> Option<Exit> {
-        self.child.settle(self.arena)
+        match &self.process {
+            Process::Child(child) => child.settle(self.arena),
+            Process::Started(_) => CallRecord::exit(self.arena, self.call),
+        }
     }
 
     /// Sends a signal; nothing happens if it has ended.
@@ -250,7 +270,11 @@ impl Running {
     /// What the kernel refuses.
     pub fn signal(&self, signal: Signal) -> Result<()> {
         family::current()?;
-        self.child.signal(signal).map_err(|e| Error::system("could not send a signal", e))
+        let sent = match &self.process {
+            Process::Child(child) => child.signal(signal),
+            Process::Started(started) => started.signal(signal),
+        };
+        sent.map_err(|e| Error::system("could not send a signal", e))
     }
 
     /// What the function gave, if it came to that; `None` if the process ended otherwise. It can be taken once, after
@@ -261,17 +285,23 @@ impl Running {
     /// Corrupted when the process wrote what no member writes.
     pub fn take_result(&self) -> Result<Option<(Verdict, Vec<u8>)>> {
         family::current()?;
-        CallRecord::take_result(self.arena, self.call, self.child.owner)
+        CallRecord::take_result(self.arena, self.call, self.owner)
     }
 }
 
 impl Drop for Running {
     fn drop(&mut self) {
-        let Ok(family) = family::current() else { return };
-        CallRecord::release(&family.arena, self.call, self.child.owner);
+        if family::current().is_err() {
+            return;
+        }
+        if self.kill_on_drop {
+            let _ = self.signal(Signal::KILL);
+        }
+        let has_ended = self.exit().is_some();
+        CallRecord::release(self.arena, self.call, self.owner);
         // After an end that was seen, the slot is free for the next at once.
-        if self.child.settle(self.arena).is_some() {
-            recovery::sweep(&family.arena);
+        if has_ended {
+            recovery::sweep(self.arena);
         }
     }
 }

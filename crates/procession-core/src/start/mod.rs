@@ -1,16 +1,26 @@
 //! Starting a process: which function it runs, what it inherits, and how it becomes a member. `README.md` has the
 //! protocol and its kill table.
 
+mod attributes;
 mod call;
 mod entry;
+mod execute;
 mod exit;
+mod forkserver;
 mod function;
 mod launch;
+mod method;
+mod order;
+mod server;
 mod token;
 
 pub(crate) use call::CallRecord;
 pub use entry::{init, set_test_entry};
+pub(crate) use execute::execute;
 pub use exit::{Exit, ExitStatus};
+pub(crate) use forkserver::ForkServer;
 pub use function::{Descriptor, Function, FunctionId, Verdict};
 pub use launch::{Launch, Running};
+pub use method::{StartMethod, default_method, set_default_method};
+pub(crate) use order::{ORDER_LEN, Order};
 pub(crate) use token::{MAX_DEPTH, Token};

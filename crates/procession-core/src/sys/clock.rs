@@ -40,6 +40,14 @@ impl Deadline {
         (self.0 != u64::MAX).then(|| Duration::from_nanos(self.0.saturating_sub(now())))
     }
 
+    /// What is left of it, for calls that take a duration; `None` when there is no limit.
+    pub(crate) fn timespec_left(self) -> Option<rustix::time::Timespec> {
+        self.remaining().map(|left| {
+            let left = left.min(Duration::from_secs(1 << 30));
+            rustix::time::Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ }
+        })
+    }
+
     #[cfg(not(loom))]
     pub(crate) fn timespec(self) -> Option<rustix::time::Timespec> {
         (self.0 != u64::MAX).then_some(rustix::time::Timespec {

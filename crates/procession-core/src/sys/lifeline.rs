@@ -20,8 +20,8 @@ pub(crate) fn create() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((above(reader)?, above(writer)?))
 }
 
-/// Ties this process's life to the root's.
-pub(crate) fn arm(inherited: &OwnedFd) -> io::Result<()> {
+/// Ties this process's life to the root's, for as long as it has what this gives (`None`: for ever).
+pub(crate) fn arm(inherited: &OwnedFd) -> io::Result<Option<OwnedFd>> {
     // The owner of a signal belongs to the open file, which all children share; opening the pipe anew gives this
     // process one of its own.
     let path = format!("/proc/self/fd/{}", inherited.as_raw_fd());
@@ -34,8 +34,7 @@ pub(crate) fn arm(inherited: &OwnedFd) -> io::Result<()> {
             if is_cut(&own, Duration::ZERO) {
                 end_now();
             }
-            std::mem::forget(own);
-            Ok(())
+            Ok(Some(own))
         }
         Err(_) => {
             let watched = inherited.try_clone()?;
@@ -45,7 +44,7 @@ pub(crate) fn arm(inherited: &OwnedFd) -> io::Result<()> {
                     end_now();
                 },
             )?;
-            Ok(())
+            Ok(None)
         }
     }
 }

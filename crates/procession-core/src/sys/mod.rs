@@ -1,12 +1,20 @@
 //! The only place with raw system calls. Each file wraps one kernel facility, safely, and knows nothing of the library.
 
+pub(crate) mod affinity;
 pub(crate) mod barrier;
 pub(crate) mod byte_lock;
 pub(crate) mod clock;
+pub(crate) mod clone;
+pub(crate) mod environment;
 pub(crate) mod futex;
+pub(crate) mod identity;
 pub(crate) mod image;
 pub(crate) mod lifeline;
 pub(crate) mod mapping;
 pub(crate) mod pidfd;
+pub(crate) mod register;
 pub(crate) mod sentinel;
+pub(crate) mod signals;
+pub(crate) mod socket;
 pub(crate) mod spawn;
+pub(crate) mod stdio;

@@ -7,7 +7,6 @@ use rustix::{
     io::Errno,
     process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid},
 };
-use std::time::Duration;
 
 /// How a process ended, as the kernel tells its parent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,6 +46,11 @@ impl Pidfd {
         }
     }
 
+    /// One that was handed to this process; none where there was none to hand on.
+    pub(crate) fn of_another(fd: Option<OwnedFd>) -> Pidfd {
+        Pidfd(fd)
+    }
+
     pub(crate) fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.0.as_ref().map(|fd| fd.as_fd())
     }
@@ -59,10 +63,7 @@ impl Pidfd {
     pub(crate) fn wait_ended(&self, deadline: Deadline) -> bool {
         let Some(fd) = &self.0 else { return true };
         loop {
-            let time = deadline.remaining().map(|left| {
-                let left = left.min(Duration::from_secs(1 << 30));
-                rustix::time::Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ }
-            });
+            let time = deadline.timespec_left();
             let mut set = [PollFd::new(fd, PollFlags::IN)];
             match poll(&mut set, time.as_ref()) {
                 Ok(0) if deadline.has_passed() => return false,
@@ -75,13 +76,13 @@ impl Pidfd {
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.wait_ended(Deadline::after(Duration::ZERO))
+        self.wait_ended(Deadline::after(std::time::Duration::ZERO))
     }
 
-    /// Takes the exit status of a child, if it has ended. Only one caller ever gets it.
-    pub(crate) fn reap(&self) -> Option<Ended> {
+    /// How a child ended, if it has. Its number is nobody else's until it's reaped.
+    pub(crate) fn status(&self) -> Option<Ended> {
         let Some(fd) = self.fd() else { return Some(Ended::Unknown) };
-        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+        let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
         loop {
             return match waitid(WaitId::PidFd(fd), options) {
                 Ok(None) => None,
@@ -94,6 +95,14 @@ impl Pidfd {
                 // ECHILD: somebody else reaped it, or it reaps itself; it may still be running in the latter case.
                 Err(_) => self.has_ended().then_some(Ended::Unknown),
             };
+        }
+    }
+
+    /// Lets the kernel forget a child that has ended.
+    pub(crate) fn reap(&self) {
+        if let Some(fd) = self.fd() {
+            let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG;
+            while matches!(waitid(WaitId::PidFd(fd), options), Err(Errno::INTR)) {}
         }
     }
 }

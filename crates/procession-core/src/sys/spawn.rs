@@ -1,52 +1,73 @@
 //! `posix_spawn` of the running executable: fast whatever the size of the parent, and safe beside any threads.
 
-use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use crate::sys::environment::Environment;
+use rustix::{
+    fd::{AsRawFd, BorrowedFd, OwnedFd},
+    io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd},
+};
 use std::{
-    ffi::{CStr, CString},
+    ffi::{CString, c_char},
     io,
     mem::MaybeUninit,
     ptr,
+    sync::OnceLock,
 };
 
 /// What the new process is to be.
 #[derive(Debug)]
 pub(crate) struct Program<'a> {
     pub(crate) arguments: &'a [CString],
-    pub(crate) environment: &'a [CString],
-    pub(crate) current_dir: Option<&'a CStr>,
-    /// What becomes descriptors 0, 1 and 2; `None` leaves them as they are here.
-    pub(crate) stdio: [Option<BorrowedFd<'a>>; 3],
-    /// Descriptors that stay open at their numbers. Everything else that is close-on-exec closes.
+    pub(crate) environment: &'a Environment,
+    /// The directory that it starts in; `None` for this process's.
+    pub(crate) directory: Option<BorrowedFd<'a>>,
+    /// What becomes descriptors 0, 1 and 2.
+    pub(crate) stdio: [Stream<'a>; 3],
+    /// What becomes descriptors 3 and so on. It gets no other.
     pub(crate) inherit: &'a [BorrowedFd<'a>],
 }
+
+/// A standard stream of the new process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stream<'a> {
+    /// The same as here.
+    Keep,
+    Closed,
+    From(BorrowedFd<'a>),
+}
+
+/// The number of the first inherited descriptor.
+pub(crate) const FIRST: i32 = 3;
 
 /// Starts the program and returns its process id, which is the caller's to reap.
 pub(crate) fn spawn(program: &Program<'_>) -> io::Result<u32> {
     let mut actions = Actions::new()?;
-    // A source among 0..=2 could be overwritten before it is copied, so such a source is moved up first.
+    // A source that an earlier action could overwrite is moved out of its way first.
+    let end = FIRST + program.inherit.len() as i32;
     let mut moved: Vec<OwnedFd> = Vec::new();
-    for (target, source) in program.stdio.iter().enumerate() {
-        if let Some(source) = source {
-            let source = if source.as_raw_fd() <= 2 && source.as_raw_fd() != target as i32 {
-                moved.push(rustix::io::fcntl_dupfd_cloexec(source, 3)?);
-                moved.last().expect("just pushed").as_fd()
-            } else {
-                *source
-            };
-            actions.dup2(source.as_raw_fd(), target as i32)?;
+    let mut above = |fd: BorrowedFd<'_>| -> io::Result<i32> {
+        if fd.as_raw_fd() >= end {
+            return Ok(fd.as_raw_fd());
+        }
+        moved.push(fcntl_dupfd_cloexec(fd, end)?);
+        Ok(moved.last().expect("just pushed").as_raw_fd())
+    };
+    // The directory first: it may be one that the later actions close.
+    if let Some(directory) = program.directory {
+        actions.fchdir(directory.as_raw_fd())?;
+    }
+    for (target, stream) in (0..).zip(program.stdio) {
+        match stream {
+            Stream::Keep => {}
+            Stream::Closed => actions.close(target)?,
+            Stream::From(fd) => actions.dup2(above(fd)?, target)?,
         }
     }
-    for fd in program.inherit {
-        // Onto itself: this clears close-on-exec in the child alone.
-        actions.dup2(fd.as_raw_fd(), fd.as_raw_fd())?;
+    for (target, fd) in (FIRST..).zip(program.inherit) {
+        actions.dup2(above(*fd)?, target)?;
     }
-    if let Some(dir) = program.current_dir {
-        actions.chdir(dir)?;
-    }
-    let pointers = |strings: &[CString]| -> Vec<*mut libc::c_char> {
-        strings.iter().map(|s| s.as_ptr().cast_mut()).chain([ptr::null_mut()]).collect()
-    };
-    let (arguments, environment) = (pointers(program.arguments), pointers(program.environment));
+    actions.close_from(end)?;
+    let arguments = pointers(program.arguments.iter().map(|line| line.as_ptr()));
+    let environment = pointers(program.environment.lines().map(|line| line.as_ptr()));
     let mut pid = 0;
     // The link names the running file itself, even after it was replaced or unlinked.
     let path = c"/proc/self/exe";
@@ -63,6 +84,10 @@ pub(crate) fn spawn(program: &Program<'_>) -> io::Result<u32> {
         )
     };
     if code == 0 { Ok(pid as u32) } else { Err(io::Error::from_raw_os_error(code)) }
+}
+
+fn pointers(lines: impl Iterator<Item = *const c_char>) -> Vec<*mut c_char> {
+    lines.map(|line| line.cast_mut()).chain([ptr::null_mut()]).collect()
 }
 
 /// Ends a child that cannot be watched. By its number, which nobody else can have: it's ours, and not yet reaped.
@@ -94,10 +119,54 @@ impl Actions {
         check(unsafe { libc::posix_spawn_file_actions_adddup2(self.0.as_mut_ptr(), from, to) })
     }
 
-    fn chdir(&mut self, dir: &CStr) -> io::Result<()> {
-        // SAFETY: bounds: an initialised record and a C string. Aliasing: ours alone. Lifetime: the path is copied.
-        check(unsafe { libc::posix_spawn_file_actions_addchdir_np(self.0.as_mut_ptr(), dir.as_ptr()) })
+    fn close(&mut self, fd: i32) -> io::Result<()> {
+        // SAFETY: as for `dup2`.
+        check(unsafe { libc::posix_spawn_file_actions_addclose(self.0.as_mut_ptr(), fd) })
     }
+
+    fn fchdir(&mut self, fd: i32) -> io::Result<()> {
+        // SAFETY: as for `dup2`.
+        check(unsafe { libc::posix_spawn_file_actions_addfchdir_np(self.0.as_mut_ptr(), fd) })
+    }
+
+    /// Closes every descriptor from `first` on.
+    fn close_from(&mut self, first: i32) -> io::Result<()> {
+        if let Some(close_from) = *CLOSE_FROM.get_or_init(find_close_from) {
+            // SAFETY: as for `dup2`; the function is the C library's own.
+            return check(unsafe { close_from(self.0.as_mut_ptr(), first) });
+        }
+        // An older C library: one by one those that would stay open. Another thread may open one meanwhile.
+        for entry in std::fs::read_dir("/proc/self/fd")?.flatten() {
+            let number = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok());
+            if let Some(fd) = number.filter(|fd| *fd >= first)
+                && stays_open(fd)
+            {
+                self.close(fd)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+type CloseFrom = unsafe extern "C" fn(*mut libc::posix_spawn_file_actions_t, libc::c_int) -> libc::c_int;
+
+static CLOSE_FROM: OnceLock<Option<CloseFrom>> = OnceLock::new();
+
+/// glibc has it since 2.34; asked for by name, so that the program also runs with older ones.
+fn find_close_from() -> Option<CloseFrom> {
+    let name = c"posix_spawn_file_actions_addclosefrom_np";
+    // SAFETY: bounds: a C string. Aliasing: read only. Lifetime: a function of the C library, which stays loaded; its type
+    // is the one that its documentation says.
+    unsafe {
+        let function = libc::dlsym(libc::RTLD_DEFAULT, name.as_ptr());
+        std::mem::transmute::<*mut libc::c_void, Option<CloseFrom>>(function)
+    }
+}
+
+fn stays_open(fd: i32) -> bool {
+    // SAFETY: bounds: any number may be asked about. Aliasing: only a flag is read. Lifetime: for the call.
+    let fd = unsafe { BorrowedFd::borrow_raw(fd) };
+    fcntl_getfd(fd).is_ok_and(|flags| !flags.contains(FdFlags::CLOEXEC))
 }
 
 impl Drop for Actions {

@@ -5,7 +5,10 @@ use crate::{
     codec,
     task::{Task, descriptor},
 };
-use procession_core::{Result, start::Launch};
+use procession_core::{
+    Error, ErrorKind, Result,
+    start::{Launch, StartMethod},
+};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
     ffi::{OsStr, OsString},
@@ -13,16 +16,6 @@ use std::{
     path::PathBuf,
     sync::OnceLock,
 };
-
-/// How a process is started.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum StartMethod {
-    /// The program is executed anew for each process (`posix_spawn` of the running executable): about a millisecond,
-    /// whatever the size of the parent.
-    #[default]
-    Spawn,
-}
 
 /// Settings for a new process; made by [`Process::builder`], used up by [`spawn`](Builder::spawn).
 ///
@@ -48,7 +41,11 @@ pub enum StartMethod {
 pub struct Builder {
     name: String,
     daemon: bool,
-    method: StartMethod,
+    method: Option<StartMethod>,
+    kill_on_drop: bool,
+    nice: Option<i32>,
+    memory_limit: Option<u64>,
+    cpus: Option<Vec<usize>>,
     environment: Vec<(OsString, Option<OsString>)>,
     clear_environment: bool,
     current_dir: Option<PathBuf>,
@@ -69,9 +66,38 @@ impl Builder {
         self
     }
 
-    /// How it's started.
+    /// Whether dropping its [`Process`] kills it. So does the death of the process that holds the `Process`.
+    pub fn kill_on_drop(mut self, kill_on_drop: bool) -> Builder {
+        self.kill_on_drop = kill_on_drop;
+        self
+    }
+
+    /// How it's started. The default is what [`set_start_method`](crate::set_start_method) says.
     pub fn start_method(mut self, method: StartMethod) -> Builder {
-        self.method = method;
+        self.method = Some(method);
+        self
+    }
+
+    /// The most bytes of private memory that it may have: heap, stacks of threads, what it maps for itself; what the
+    /// family shares doesn't count. (`RLIMIT_DATA`, soft and hard.)
+    ///
+    /// An allocation beyond it fails, and a Rust program that can't allocate aborts; so joining it gives
+    /// [`Died`](crate::TaskError::Died) with SIGABRT. What others have isn't touched.
+    pub fn memory_limit(mut self, bytes: u64) -> Builder {
+        self.memory_limit = Some(bytes);
+        self
+    }
+
+    /// How nice it's to others that want a processor, from -20 to 19 (the nicest). The default is the starter's. Less than
+    /// that takes a privilege; without it, joining gives [`Failed`](crate::TaskError::Failed).
+    pub fn nice(mut self, nice: i32) -> Builder {
+        self.nice = Some(nice);
+        self
+    }
+
+    /// The processors that it may run on, by number. The default is the starter's.
+    pub fn cpu_affinity(mut self, cpus: impl IntoIterator<Item = usize>) -> Builder {
+        self.cpus = Some(cpus.into_iter().collect());
         self
     }
 
@@ -133,7 +159,8 @@ impl Builder {
     /// # Errors
     ///
     /// Those of [`Process::spawn`]; also [`is_invalid_argument`](procession_core::Error::is_invalid_argument) for a nul
-    /// byte in the environment or the directory.
+    /// byte in the environment, a nice value that there isn't, a memory limit of 0, and a set of processors that is empty or
+    /// has one above 1023.
     pub fn spawn<A, F>(self, f: F, args: A) -> Result<Process<F::Output>>
     where
         A: Serialize + DeserializeOwned,
@@ -147,10 +174,14 @@ impl Builder {
         let (stdin, to_stdin) = stdin.open(true)?;
         let (stdout, from_stdout) = stdout.open(false)?;
         let (stderr, from_stderr) = stderr.open(false)?;
-        let StartMethod::Spawn = self.method;
         let mut launch = Launch::new(descriptor::<F, A>().id()?, &argument);
         launch.name = &self.name;
         launch.daemon = self.daemon;
+        launch.kill_on_drop = self.kill_on_drop;
+        launch.method = self.method;
+        launch.nice = self.nice.map(valid_nice).transpose()?;
+        launch.memory_limit = self.memory_limit.map(valid_limit).transpose()?;
+        launch.processors = self.cpus.as_deref().map(set_of).transpose()?;
         launch.environment = self.environment;
         launch.clear_environment = self.clear_environment;
         launch.current_dir = self.current_dir;
@@ -167,5 +198,38 @@ impl Builder {
             outcome: OnceLock::new(),
             result: PhantomData,
         })
+    }
+}
+
+fn invalid(what: String) -> Error {
+    Error::new(ErrorKind::InvalidArgument, what)
+}
+
+fn valid_nice(nice: i32) -> Result<i32> {
+    match nice {
+        -20..=19 => Ok(nice),
+        _ => Err(invalid(format!("nice({nice}): it goes from -20 to 19"))),
+    }
+}
+
+fn valid_limit(bytes: u64) -> Result<u64> {
+    match bytes {
+        1.. => Ok(bytes),
+        0 => Err(invalid("memory_limit(0): no process can run without memory".to_string())),
+    }
+}
+
+fn set_of(cpus: &[usize]) -> Result<[u64; 16]> {
+    let mut set = [0; 16];
+    for cpu in cpus {
+        let word: &mut u64 = set
+            .get_mut(cpu / 64)
+            .ok_or_else(|| invalid(format!("cpu_affinity: processor {cpu} is above 1023")))?;
+        *word |= 1 << (cpu % 64);
+    }
+    if cpus.is_empty() {
+        Err(invalid("cpu_affinity: an empty set of processors".to_string()))
+    } else {
+        Ok(set)
     }
 }

@@ -3,7 +3,7 @@
 mod builder;
 mod stdio;
 
-pub use builder::{Builder, StartMethod};
+pub use builder::Builder;
 pub use stdio::Stdio;
 
 use crate::{TaskError, error, task::Task};
@@ -81,7 +81,7 @@ impl<R: Serialize + DeserializeOwned> Process<R> {
     /// - [`is_codec`](Error::is_codec): an argument can't be encoded.
     /// - [`is_start_failed`](Error::is_start_failed): the system starts no more processes, or the family is full.
     /// - [`is_out_of_memory`](Error::is_out_of_memory): the arguments don't fit into shared memory.
-    /// - [`is_unsupported`](Error::is_unsupported): this process isn't the root of its family.
+    /// - [`is_unsupported`](Error::is_unsupported): this process has changed its user or group since it joined the family.
     pub fn spawn<A, F>(f: F, args: A) -> Result<Process<R>>
     where
         A: Serialize + DeserializeOwned,

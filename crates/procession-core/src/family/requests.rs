@@ -1,0 +1,133 @@
+//! Members ask the root to start processes: so the root is the parent of all, and its table has them all.
+//!
+//! All members share one end of a socket. A request is an order and the descriptors that go with it, the first of which is
+//! where the answer is to go. A thread of the root answers one after the other; it's started with the first request.
+
+use super::{FAMILY, Family, Root};
+use crate::{
+    arena::Arena,
+    error::{Error, ErrorKind, Result},
+    start::{ORDER_LEN, Order},
+    sys::{identity::Identity, pidfd::Pidfd, signals, socket},
+};
+use rustix::{
+    fd::{AsFd, BorrowedFd},
+    io::Errno,
+    process::Signal,
+};
+use std::{
+    io,
+    panic::{AssertUnwindSafe, catch_unwind},
+    thread,
+    time::Duration,
+};
+
+/// A root that can't take a request, or a member that doesn't take its answer, for this long is stuck.
+pub(super) const PATIENCE: Duration = Duration::from_secs(60);
+
+/// The most bytes of an answer: a process id, or an error.
+const ANSWER_LEN: usize = 512;
+
+const STARTED: u8 = 1;
+const FAILED: u8 = 2;
+
+/// A process that the root started for this member.
+#[derive(Debug)]
+pub(crate) struct Started {
+    pub(crate) pid: u32,
+    /// `None` if this process had no room for another descriptor.
+    pub(crate) pidfd: Option<Pidfd>,
+}
+
+impl Started {
+    pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
+        let sent = self.pidfd.as_ref().ok_or(Errno::MFILE).and_then(|pidfd| pidfd.signal(signal));
+        match sent {
+            // It has ended, which is what a signal is for.
+            Err(Errno::SRCH) => Ok(()),
+            sent => Ok(sent?),
+        }
+    }
+}
+
+/// The member's part: has the root start a process.
+pub(crate) fn ask(family: &Family, order: &Order<'_>) -> Result<Started> {
+    let same = Identity::current().is_ok_and(|identity| identity.acts_for_the_same(&family.identity));
+    if !same {
+        return Err(Error::new(
+            ErrorKind::Unsupported,
+            "this process acts for another user or group than its family does; the family starts no processes for it",
+        ));
+    }
+    let failed = |e: Errno| match e {
+        Errno::AGAIN => {
+            Error::new(ErrorKind::StartFailed, "the root of the family is stuck and takes no requests")
+        }
+        e => Error::system("could not ask the root to start a process", e),
+    };
+    let (answer, theirs) = socket::pair(PATIENCE).map_err(failed)?;
+    let (message, mut descriptors) = order.to_message();
+    descriptors.insert(0, theirs.as_fd());
+    let requests = family.requests.as_ref().expect("a member has it");
+    socket::send(requests.as_fd(), &message, &descriptors).map_err(failed)?;
+    drop(theirs);
+    let mut text = [0; ANSWER_LEN];
+    let (len, descriptors) = socket::receive(answer.as_fd(), &mut text).map_err(failed)?;
+    let wrong = || Error::new(ErrorKind::StartFailed, "the root gave no answer");
+    match text[..len].split_first().ok_or_else(wrong)? {
+        (&STARTED, [has_pidfd, pid @ ..]) => {
+            let pid = u32::from_le_bytes(pid.try_into().map_err(|_| wrong())?);
+            let pidfd = descriptors.into_iter().next();
+            let is_lost = *has_pidfd != 0 && pidfd.is_none();
+            Ok(Started { pid, pidfd: (!is_lost).then(|| Pidfd::of_another(pidfd)) })
+        }
+        (&FAILED, error) => Err(Error::decode(error)),
+        _ => Err(wrong()),
+    }
+}
+
+/// The monitor's part, with the first request: starts the thread that takes them.
+pub(super) fn start_thread() -> io::Result<()> {
+    thread::Builder::new().name("procession-start".into()).stack_size(256 << 10).spawn(|| {
+        signals::mask(Some(!0));
+        let Family { arena, root: Some(root), .. } = FAMILY.wait() else { return };
+        loop {
+            // Whatever members sent, the others are served.
+            let _ = catch_unwind(AssertUnwindSafe(|| serve(arena, root)));
+        }
+    })?;
+    Ok(())
+}
+
+fn serve(arena: &Arena, root: &Root) {
+    let mut message = [0; ORDER_LEN];
+    let Ok((len, mut descriptors)) = socket::receive(root.incoming(), &mut message) else {
+        // Out of descriptors or memory, for now.
+        thread::sleep(Duration::from_millis(5));
+        return;
+    };
+    if descriptors.is_empty() {
+        return;
+    }
+    let answer = descriptors.remove(0);
+    let outcome = Order::from_message(&message[..len], &descriptors).and_then(|order| {
+        if !arena.members().hand_over(order.owner, order.starter, arena.me()) {
+            return Err(Error::new(ErrorKind::StartFailed, "who wanted the process has died"));
+        }
+        root.start(arena, &order)
+    });
+    let _ = match outcome {
+        Ok(child) => {
+            let pidfd: Vec<BorrowedFd<'_>> = child.pidfd().into_iter().collect();
+            let mut text = vec![STARTED, pidfd.len() as u8];
+            text.extend_from_slice(&child.pid.to_le_bytes());
+            socket::send(answer.as_fd(), &text, &pidfd)
+        }
+        Err(e) => {
+            let mut text = vec![FAILED];
+            e.encode(&mut text);
+            text.truncate(ANSWER_LEN);
+            socket::send(answer.as_fd(), &text, &[])
+        }
+    };
+}

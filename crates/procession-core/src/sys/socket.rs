@@ -1,0 +1,64 @@
+//! Messages with descriptors: a pair of sockets that keeps messages apart (`SOCK_SEQPACKET`).
+
+use rustix::{
+    fd::{BorrowedFd, OwnedFd},
+    io::{Errno, IoSlice, IoSliceMut},
+    net::{
+        AddressFamily, RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, SendAncillaryBuffer,
+        SendAncillaryMessage, SendFlags, SocketFlags, SocketType, recvmsg, sendmsg, socketpair, sockopt,
+    },
+};
+use std::{mem::MaybeUninit, time::Duration};
+
+/// The most descriptors in a message.
+pub(crate) const DESCRIPTORS: usize = 5;
+
+/// A pair of connected ends. A send that can't be done within `patience` fails with `AGAIN`.
+pub(crate) fn pair(patience: Duration) -> rustix::io::Result<(OwnedFd, OwnedFd)> {
+    let (one, other) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
+    // Where a program closed its standard streams, their numbers would be given to these.
+    let above = |fd: OwnedFd| rustix::io::fcntl_dupfd_cloexec(&fd, 3);
+    let (one, other) = (above(one)?, above(other)?);
+    sockopt::set_socket_timeout(&one, sockopt::Timeout::Send, Some(patience))?;
+    sockopt::set_socket_timeout(&other, sockopt::Timeout::Send, Some(patience))?;
+    Ok((one, other))
+}
+
+/// Sends one message, wholly or not at all.
+pub(crate) fn send(
+    socket: BorrowedFd<'_>,
+    bytes: &[u8],
+    descriptors: &[BorrowedFd<'_>],
+) -> rustix::io::Result<()> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut ancillary = SendAncillaryBuffer::new(&mut space);
+    if !descriptors.is_empty() && !ancillary.push(SendAncillaryMessage::ScmRights(descriptors)) {
+        return Err(Errno::TOOBIG);
+    }
+    loop {
+        match sendmsg(socket, &[IoSlice::new(bytes)], &mut ancillary, SendFlags::NOSIGNAL) {
+            Err(Errno::INTR) => {}
+            sent => return sent.map(|_| ()),
+        }
+    }
+}
+
+/// Receives one message: how long it was (0: nobody is left to send one), and its descriptors, which are close-on-exec.
+pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> rustix::io::Result<(usize, Vec<OwnedFd>)> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
+    let mut ancillary = RecvAncillaryBuffer::new(&mut space);
+    let received = loop {
+        let mut parts = [IoSliceMut::new(bytes)];
+        match recvmsg(socket, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+            Err(Errno::INTR) => {}
+            received => break received?,
+        }
+    };
+    let mut descriptors = Vec::new();
+    for message in ancillary.drain() {
+        if let RecvAncillaryMessage::ScmRights(rights) = message {
+            descriptors.extend(rights);
+        }
+    }
+    Ok((received.bytes, descriptors))
+}
