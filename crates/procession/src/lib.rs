@@ -86,6 +86,11 @@ pub fn set_start_method(method: StartMethod) {
     procession_core::start::set_default_method(method);
 }
 
+/// How this process starts others, where nothing else is said.
+pub fn start_method() -> StartMethod {
+    procession_core::start::default_method()
+}
+
 /// Looks at everything in the family's shared memory and says what is there. For tests and diagnosis.
 ///
 /// # Errors

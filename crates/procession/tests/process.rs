@@ -1,18 +1,26 @@
-//! Processes: values, panics, ends of every kind, what they inherit, what they leave behind.
+//! Processes: the suite over both start methods, and whole programs: what they leave behind, how they end.
 
-use procession::{Process, StartMethod, Stdio, TaskError};
-use procession_testing::{Census, OneWay, Stubborn, processes_with, raise, tests};
+use procession::{Process, StartMethod, TaskError};
+use procession_testing::{Census, Test, processes_with, tests};
 use std::{
-    io::{BufRead, Read, Write},
-    process::{Command, ExitCode},
+    io::BufRead,
+    process::{Child, Command, ExitCode},
     time::Duration,
 };
+
+mod suite;
+
+/// Says to the programs below how they start processes.
+const METHOD: &str = "PROCESSION_TEST_METHOD";
 
 fn main() -> ExitCode {
     if std::env::var_os("SKIP_INIT").is_some() {
         return without_init();
     }
     procession::init();
+    if std::env::var(METHOD).is_ok_and(|method| method == "spawn") {
+        procession::set_start_method(StartMethod::Spawn);
+    }
     if let Ok(program) = std::env::var("PROGRAM") {
         return match program.as_str() {
             "root with busy children" => root_with_busy_children(),
@@ -24,31 +32,33 @@ fn main() -> ExitCode {
             other => panic!("no program {other}"),
         };
     }
-    procession_testing::run(tests![
-        gives_the_value,
-        takes_zero_to_eight_arguments,
-        carries_large_values,
-        panics_are_values,
-        ends_are_values,
-        ends_after_the_value_change_nothing,
-        codec_errors_name_the_type,
-        join_timeout_leaves_it_alone,
-        signals_reach_it,
-        builder_settings_arrive,
-        standard_streams_can_be_piped,
-        nothing_is_left_behind,
-        many_at_once,
-        dropped_processes_run_on,
-        init_is_asked_for,
-        a_killed_root_takes_all_with_it,
-        an_exiting_root_waits_for_all_but_daemons,
-        a_root_without_statuses_sees_deaths,
-        members_start_processes,
-        members_have_pools,
-        a_member_may_run_a_family,
-        limits_give_errors,
-        closed_standard_streams_are_no_trouble,
-    ])
+    let over_methods = |tests: fn() -> Vec<Test>| {
+        let methods = [("forkserver", StartMethod::ForkServer), ("spawn", StartMethod::Spawn)];
+        methods.into_iter().flat_map(move |(name, method)| {
+            tests().into_iter().map(move |(test, run)| {
+                let run = Box::new(move || {
+                    procession::set_start_method(method);
+                    // SAFETY: no other thread reads the environment: the tests run one at a time.
+                    unsafe { std::env::set_var(METHOD, name) };
+                    run();
+                });
+                (format!("{name}::{test}"), run as Box<dyn FnOnce() + Send>)
+            })
+        })
+    };
+    let whole_programs: fn() -> Vec<Test> = || {
+        tests![
+            nothing_is_left_behind,
+            init_is_asked_for,
+            a_killed_root_takes_all_with_it,
+            an_exiting_root_waits_for_all_but_daemons,
+            a_root_without_statuses_sees_deaths,
+            a_member_may_run_a_family,
+            limits_give_errors,
+            closed_standard_streams_are_no_trouble,
+        ]
+    };
+    procession_testing::run(over_methods(|| suite!(tests)).chain(over_methods(whole_programs)).collect())
 }
 
 /// Runs this program again as one of the programs above.
@@ -56,82 +66,6 @@ fn program(name: &str) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.env("PROGRAM", name);
     command
-}
-
-fn greet(name: String) -> String {
-    format!("hello {name}")
-}
-
-fn gives_the_value() {
-    let process = Process::spawn(greet, ("egon".to_string(),)).unwrap();
-    assert_ne!(process.pid(), std::process::id());
-    assert_eq!(process.join().unwrap(), "hello egon");
-    let closure =
-        Process::spawn(|a: u8, b: Vec<Option<String>>| (b.len(), a), (3, vec![None, Some("x".into())]));
-    assert_eq!(closure.unwrap().join().unwrap(), (2, 3));
-}
-
-fn takes_zero_to_eight_arguments() {
-    assert_eq!(Process::spawn(|| 0, ()).unwrap().join().unwrap(), 0);
-    assert_eq!(Process::spawn(|a: u8, b: u8| a + b, (1, 2)).unwrap().join().unwrap(), 3);
-    assert_eq!(Process::spawn(|a: u8, b: u8, c: u8| a + b + c, (1, 2, 3)).unwrap().join().unwrap(), 6);
-    #[expect(clippy::too_many_arguments, reason = "that is what is tested")]
-    fn sum(a: u8, b: u8, c: u8, d: u8, e: u8, f: u8, g: u8, h: u8) -> u8 {
-        a + b + c + d + e + f + g + h
-    }
-    assert_eq!(Process::spawn(sum, (1, 2, 3, 4, 5, 6, 7, 8)).unwrap().join().unwrap(), 36);
-}
-
-fn carries_large_values() {
-    let bytes: Vec<u8> = (0..20_000_000).map(|i| (i % 251) as u8).collect();
-    let process = Process::spawn(
-        |mut bytes: Vec<u8>| {
-            bytes.reverse();
-            bytes
-        },
-        (bytes.clone(),),
-    )
-    .unwrap();
-    let back = process.join().unwrap();
-    assert!(back.iter().eq(bytes.iter().rev()));
-    assert_eq!(procession::audit().unwrap().blocks, 0);
-}
-
-fn panics_are_values() {
-    let process = Process::builder()
-        .env("RUST_BACKTRACE", "1")
-        .spawn(|n: u32| -> u32 { panic!("no {n}") }, (7,))
-        .unwrap();
-    let TaskError::Panicked(info) = process.join().unwrap_err() else { panic!("not a panic") };
-    assert_eq!(info.message(), "no 7");
-    assert!(info.location().unwrap().contains("process.rs"), "{info}");
-    assert!(info.backtrace().is_some());
-    let process =
-        Process::builder().env_remove("RUST_BACKTRACE").spawn(|| -> () { panic!("again") }, ()).unwrap();
-    let error = process.join().unwrap_err();
-    assert!(error.to_string().contains("again"), "{error}");
-    let TaskError::Panicked(info) = error else { panic!("not a panic") };
-    assert_eq!(info.backtrace(), None);
-}
-
-fn died(error: TaskError) -> procession::ExitStatus {
-    let TaskError::Died(status) = error else { panic!("not a death: {error}") };
-    status
-}
-
-fn ends_are_values() {
-    let exit = Process::spawn(|| -> () { std::process::exit(7) }, ()).unwrap();
-    assert_eq!(died(exit.join().unwrap_err()).code(), Some(7));
-    let exit = Process::spawn(|| -> () { std::process::exit(0) }, ()).unwrap();
-    assert_eq!(died(exit.join().unwrap_err()).code(), Some(0), "it gave no value");
-    let abort = Process::spawn(|| -> () { std::process::abort() }, ()).unwrap();
-    assert_eq!(died(abort.join().unwrap_err()).signal(), Some(6));
-    let segfault = Process::spawn(raise, (11,)).unwrap();
-    assert_eq!(died(segfault.join().unwrap_err()).signal(), Some(11));
-    let killed = Process::spawn(forever, ()).unwrap();
-    killed.kill().unwrap();
-    assert_eq!(died(killed.join().unwrap_err()).signal(), Some(9));
-    assert_eq!(procession::audit().unwrap().blocks, 0);
 }
 
 fn forever() {
@@ -144,128 +78,6 @@ fn busy_forever() {
     loop {
         std::hint::spin_loop();
     }
-}
-
-fn ends_after_the_value_change_nothing() {
-    let process = Process::spawn(greet, ("you".to_string(),)).unwrap();
-    while process.is_alive() {
-        std::thread::yield_now();
-    }
-    process.kill().unwrap();
-    assert!(process.exit_status().unwrap().success());
-    assert_eq!(process.join_timeout(Duration::ZERO).unwrap().as_deref(), Some("hello you"));
-    assert_eq!(process.join().unwrap(), "hello you", "and again");
-}
-
-fn codec_errors_name_the_type() {
-    let error = Process::spawn(|_: Stubborn| (), (Stubborn,)).unwrap_err();
-    assert!(error.is_codec() && error.to_string().contains("Stubborn"), "{error}");
-    for error in [
-        Process::spawn(|_: OneWay| (), (OneWay(1),)).unwrap().join().unwrap_err(),
-        Process::spawn(|| OneWay(2), ()).unwrap().join().map(|_| ()).unwrap_err(),
-    ] {
-        let TaskError::Codec(error) = error else { panic!("not a codec error: {error}") };
-        assert!(error.to_string().contains("OneWay"), "{error}");
-    }
-    let error = Process::spawn(|| Stubborn, ()).unwrap().join().map(|_| ()).unwrap_err();
-    assert!(matches!(&error, TaskError::Codec(e) if e.to_string().contains("Stubborn")), "{error}");
-}
-
-fn join_timeout_leaves_it_alone() {
-    let process = Process::builder().stdin(Stdio::piped()).spawn(
-        || {
-            let mut line = String::new();
-            std::io::stdin().read_line(&mut line).unwrap();
-            line
-        },
-        (),
-    );
-    let mut process = process.unwrap();
-    assert!(process.join_timeout(Duration::from_millis(20)).unwrap().is_none());
-    assert!(process.is_alive() && process.exit_status().is_none());
-    process.take_stdin().unwrap().write_all(b"go\n").unwrap();
-    assert!(process.take_stdin().is_none());
-    assert_eq!(process.join().unwrap(), "go\n");
-}
-
-fn signals_reach_it() {
-    for (send, signal) in [
-        (Process::terminate as fn(&Process<()>) -> procession::Result<()>, 15),
-        (Process::interrupt, 2),
-        (Process::kill, 9),
-    ] {
-        let process = Process::spawn(forever, ()).unwrap();
-        send(&process).unwrap();
-        assert_eq!(died(process.join().unwrap_err()).signal(), Some(signal));
-    }
-}
-
-fn builder_settings_arrive() {
-    let process = Process::builder()
-        .name("a longer name than fits")
-        .env("ONE", "1")
-        .envs([("TWO", "2"), ("THREE", "3")])
-        .env_remove("TWO")
-        .current_dir("/proc")
-        .stdin(Stdio::null())
-        .spawn(
-            || {
-                let mut input = String::new();
-                std::io::stdin().read_to_string(&mut input).unwrap();
-                let variables = ["ONE", "TWO", "THREE"].map(|name| std::env::var(name).ok());
-                (
-                    variables,
-                    std::env::current_dir().unwrap(),
-                    std::fs::read_to_string("/proc/self/comm").unwrap(),
-                    input,
-                )
-            },
-            (),
-        )
-        .unwrap();
-    assert_eq!(process.name(), "a longer name than fits");
-    let (variables, dir, comm, input) = process.join().unwrap();
-    assert_eq!(variables, [Some("1".to_string()), None, Some("3".to_string())]);
-    assert_eq!(dir, std::path::Path::new("/proc"));
-    assert_eq!(comm, "a longer name t\n");
-    assert_eq!(input, "");
-    let cleared = Process::builder().env_clear().env("LEFT", "x").spawn(
-        || {
-            std::env::vars()
-                .map(|(name, _)| name)
-                .filter(|name| !name.starts_with("PROCESSION"))
-                .collect::<Vec<_>>()
-        },
-        (),
-    );
-    assert_eq!(cleared.unwrap().join().unwrap(), ["LEFT"]);
-    let error = Process::builder().env("NUL", "a\0b").spawn(|| (), ()).unwrap_err();
-    assert!(error.is_invalid_argument(), "{error}");
-    let error = Process::builder().current_dir("/nowhere").spawn(|| (), ()).unwrap_err();
-    assert!(error.is_start_failed(), "{error}");
-}
-
-fn standard_streams_can_be_piped() {
-    let mut process = Process::builder()
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn(
-            || {
-                let mut input = String::new();
-                std::io::stdin().read_to_string(&mut input).unwrap();
-                print!("out {input}");
-                eprint!("err {input}");
-            },
-            (),
-        )
-        .unwrap();
-    process.take_stdin().unwrap().write_all(b"in").unwrap();
-    let (mut out, mut err) = (String::new(), String::new());
-    process.take_stdout().unwrap().read_to_string(&mut out).unwrap();
-    process.take_stderr().unwrap().read_to_string(&mut err).unwrap();
-    process.join().unwrap();
-    assert_eq!((out.as_str(), err.as_str()), ("out in", "err in"));
 }
 
 fn nothing_is_left_behind() {
@@ -290,21 +102,6 @@ fn nothing_is_left_behind() {
         (after.objects, after.blocks, after.leaked, after.members),
         (audit.objects, 0, 0, audit.members)
     );
-}
-
-fn many_at_once() {
-    let processes: Vec<_> = (0..40u64).map(|i| Process::spawn(|i: u64| i * i, (i,)).unwrap()).collect();
-    let squares: Vec<u64> = processes.into_iter().rev().map(|process| process.join().unwrap()).collect();
-    assert!(squares.into_iter().eq((0..40).rev().map(|i| i * i)));
-}
-
-fn dropped_processes_run_on() {
-    let (mut reader, writer) = std::io::pipe().unwrap();
-    let writer = Stdio::from(std::os::fd::OwnedFd::from(writer));
-    drop(Process::builder().stdout(writer).spawn(|| println!("still here"), ()).unwrap());
-    let mut text = String::new();
-    reader.read_to_string(&mut text).unwrap();
-    assert_eq!(text, "still here\n");
 }
 
 fn without_init() -> ExitCode {
@@ -337,6 +134,16 @@ fn wait_until_gone(mark: &str) {
     }
 }
 
+/// Kills a program that a test started, however the test ends.
+struct Ends(Child);
+
+impl Drop for Ends {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
 fn say_up() {
     println!("up");
 }
@@ -359,18 +166,16 @@ fn root_with_busy_children() -> ExitCode {
 
 fn a_killed_root_takes_all_with_it() {
     let mark = mark("killed-root");
-    let mut root = program("root with busy children")
-        .env(MARK, &mark)
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut lines = std::io::BufReader::new(root.stdout.take().unwrap()).lines();
+    let root =
+        program("root with busy children").env(MARK, &mark).stdout(std::process::Stdio::piped()).spawn();
+    let mut root = Ends(root.unwrap());
+    let mut lines = std::io::BufReader::new(root.0.stdout.take().unwrap()).lines();
     for _ in 0..4 {
         assert_eq!(lines.next().unwrap().unwrap(), "up");
     }
-    assert_eq!(processes_with(MARK, &mark).len(), 6, "the root, its four children and the forkserver");
-    root.kill().unwrap();
-    root.wait().unwrap();
+    let forkserver = usize::from(procession::start_method() == StartMethod::ForkServer);
+    assert_eq!(processes_with(MARK, &mark).len(), 5 + forkserver);
+    drop(root);
     wait_until_gone(&mark);
 }
 
@@ -402,7 +207,7 @@ fn some_ends_without_a_status() -> ExitCode {
         assert_eq!(Process::spawn(|n: u32| n, (i,)).unwrap().join().unwrap(), i);
         let error = Process::spawn(|| -> () { std::process::abort() }, ()).unwrap().join().unwrap_err();
         // The status may be taken by somebody else; the death is seen all the same.
-        let status = died(error);
+        let TaskError::Died(status) = error else { panic!("not a death: {error}") };
         assert!(matches!((status.code(), status.signal()), (None, None | Some(6))), "{status}");
     }
     ExitCode::SUCCESS
@@ -424,56 +229,6 @@ fn a_root_without_statuses_sees_deaths() {
         .status();
     assert!(ignoring.unwrap().success(), "SIGCHLD is ignored");
     assert!(program("root that reaps everything").status().unwrap().success());
-}
-
-/// Starts processes of each kind, at a depth.
-fn generations(left: u32) -> u32 {
-    assert_eq!(Process::spawn(greet, ("you".to_string(),)).unwrap().join().unwrap(), "hello you");
-    let aborts = Process::spawn(|| -> () { std::process::abort() }, ()).unwrap();
-    assert_eq!(died(aborts.join().unwrap_err()).signal(), Some(6));
-    let killed = Process::spawn(forever, ()).unwrap();
-    assert!(killed.join_timeout(Duration::from_millis(1)).unwrap().is_none() && killed.is_alive());
-    killed.kill().unwrap();
-    assert_eq!(died(killed.join().unwrap_err()).signal(), Some(9));
-    match left {
-        0 => 0,
-        left => 1 + Process::spawn(generations, (left - 1,)).unwrap().join().unwrap(),
-    }
-}
-
-fn members_start_processes() {
-    let audit = procession::audit().unwrap();
-    assert_eq!(Process::spawn(generations, (3,)).unwrap().join().unwrap(), 3);
-    let parents = Process::spawn(
-        || {
-            let mut process = Process::builder()
-                .stdout(Stdio::piped())
-                .spawn(|| print!("{}", std::os::unix::process::parent_id()), ());
-            let mut text = String::new();
-            process.as_mut().unwrap().take_stdout().unwrap().read_to_string(&mut text).unwrap();
-            text
-        },
-        (),
-    );
-    assert_eq!(parents.unwrap().join().unwrap(), std::process::id().to_string(), "the family is flat");
-    let after = procession::audit().unwrap();
-    assert_eq!((after.objects, after.blocks, after.leaked), (audit.objects, 0, 0));
-}
-
-fn pool_in_a_member() -> u64 {
-    let pool = procession::Pool::new(2).unwrap();
-    let squares = pool.map(|n: u64| n * n, 0..1000).unwrap();
-    assert!(matches!(pool.apply(raise, (9,)), Err(TaskError::Died(_))));
-    pool.close();
-    pool.join().unwrap();
-    squares.into_iter().sum()
-}
-
-fn members_have_pools() {
-    let sum = (0..1000).map(|n| n * n).sum();
-    assert_eq!(Process::spawn(pool_in_a_member, ()).unwrap().join().unwrap(), sum);
-    let pool = procession::Pool::new(2).unwrap();
-    assert_eq!(pool.apply(pool_in_a_member, ()).unwrap(), sum);
 }
 
 fn a_member_may_run_a_family() {

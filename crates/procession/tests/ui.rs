@@ -10,6 +10,27 @@ fn what_cannot_travel_does_not_compile() {
     cases.compile_fail("tests/ui/attributes.rs");
 }
 
+mod suite;
+
+/// The suite under this harness, one after the other.
+mod over_the_harness {
+    use super::suite;
+    use std::sync::Mutex;
+
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+
+    macro_rules! tests {
+        ($(suite::$name:ident),* $(,)?) => {
+            $(#[procession::test]
+            fn $name() {
+                let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(|e| e.into_inner());
+                suite::$name();
+            })*
+        };
+    }
+    crate::suite!(tests);
+}
+
 mod attributes {
     use procession::{Pool, Process, Stdio};
     use std::io::Read;

@@ -5,27 +5,22 @@ use crate::{
     arena::Arena,
     error::{Error, ErrorKind, Result},
     members::Owner,
-    sys::{identity::Identity, lifeline, sentinel},
+    sys::{identity::Identity, sentinel},
 };
 use rustix::fd::OwnedFd;
 
-/// Joins the family, with what was inherited, as `owner`.
+/// Joins the family as `owner`, in a process whose life is tied to the root's.
 pub(crate) fn join(
     owner: Owner,
-    lifeline: &OwnedFd,
-    arena: impl FnOnce() -> Result<Arena>,
+    arena: Arena,
     requests: OwnedFd,
+    identity: Identity,
 ) -> Result<&'static Family> {
-    // First of all, so that the root's death ends this process wherever it is.
-    let armed = lifeline::arm(lifeline).map_err(|e| Error::system("could not arm the lifeline", e))?;
-    std::mem::forget(armed);
-    let arena = arena()?;
     sentinel::arm();
     arena.set_me(owner);
     let attached = arena.members().attach(owner);
     if !attached.map_err(|e| Error::system("could not lock this member's byte", e))? {
         return Err(Error::new(ErrorKind::StartFailed, "the family has given this process up"));
     }
-    let identity = Identity::current().map_err(|e| Error::system("could not find out who this is", e))?;
     Ok(adopt(Family { arena, root: None, requests: Some(requests), identity }))
 }

@@ -48,8 +48,8 @@ const RESOURCES: [(Resource, &str); 16] = [
 
 const DATA: usize = 3;
 
-/// Signals that nobody can ignore: SIGKILL and SIGSTOP.
-const NEVER_IGNORED: u64 = 1 << (libc::SIGKILL - 1) | 1 << (libc::SIGSTOP - 1);
+/// Signals whose effect isn't the program's to choose: SIGKILL, SIGSTOP, and two that the C library keeps for itself.
+const NOT_OURS: u64 = 1 << (libc::SIGKILL - 1) | 1 << (libc::SIGSTOP - 1) | 1 << 31 | 1 << 32;
 
 impl Attributes {
     /// Of this process and thread. Keeps a descriptor open for the next time.
@@ -121,7 +121,7 @@ impl Attributes {
         {
             affinity::set(processors).map_err(|e| refused("the set of processors", e))?;
         }
-        let changed = (present.ignored ^ self.ignored) & !NEVER_IGNORED;
+        let changed = (present.ignored ^ self.ignored) & !NOT_OURS;
         for signal in (1..=64).filter(|signal| changed >> (signal - 1) & 1 != 0) {
             signals::ignore(signal, self.ignored >> (signal - 1) & 1 != 0);
         }

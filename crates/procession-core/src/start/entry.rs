@@ -13,6 +13,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     family::{self, Family},
     members::Owner,
+    sys::{identity::Identity, lifeline},
 };
 use std::{
     convert::Infallible,
@@ -53,8 +54,11 @@ fn executed(owner: Owner, call: Handle, inherited: Inherited) -> Result<Infallib
         rustix::stdio::dup2_stdout(stdout)
             .map_err(|e| Error::system("could not restore standard output", e))?;
     }
-    let family = family::join(owner, &lifeline, || Arena::attach(arena), requests)?;
+    // First of all, so that the root's death ends this process wherever it is.
+    lifeline::arm(&lifeline).map_err(|e| Error::system("could not arm the lifeline", e))?;
     drop((lifeline, others));
+    let identity = Identity::current().map_err(|e| Error::system("could not find out who this is", e))?;
+    let family = family::join(owner, Arena::attach(arena)?, requests, identity)?;
     run(family, call, |job| match job.attributes {
         Some(attributes) => attributes.apply(&Attributes::current_once()?),
         // It was executed by who wanted it.
@@ -64,9 +68,10 @@ fn executed(owner: Owner, call: Handle, inherited: Inherited) -> Result<Infallib
 
 /// In a process that the forkserver forked: the same.
 fn forked(birth: Birth) -> Result<Infallible> {
-    let Birth { owner, call, arena, lifeline, requests, attributes: present, streams } = birth;
-    let family = family::join(owner, &lifeline, || arena.renew(), requests)?;
-    drop(lifeline);
+    let Birth { owner, call, lifeline, arena, requests, identity, attributes: present, streams } = birth;
+    lifeline.arm().map_err(|e| Error::system("could not arm the lifeline", e))?;
+    std::mem::forget(lifeline);
+    let family = family::join(owner, arena.renew()?, requests, identity)?;
     run(family, call, |mut job| {
         streams
             .map_err(|e| Error::system("the new process could not take over its streams and directory", e))?;

@@ -14,9 +14,10 @@ use crate::{
     members::Owner,
     sys::{
         clone::{Forker, Side},
+        identity::Identity,
         lifeline,
         register::Register,
-        signals, socket, stdio,
+        sentinel, signals, socket, stdio,
     },
 };
 use rustix::{
@@ -31,8 +32,10 @@ pub(super) struct Birth {
     pub(super) owner: Owner,
     pub(super) call: Handle,
     pub(super) arena: Arena,
-    pub(super) lifeline: OwnedFd,
+    /// Not armed yet.
+    pub(super) lifeline: lifeline::Own,
     pub(super) requests: OwnedFd,
+    pub(super) identity: Identity,
     /// What it inherited from the server, and not from whoever started it.
     pub(super) attributes: Attributes,
     /// Whether it has the streams and the directory that it was to have.
@@ -46,22 +49,25 @@ const NAME: &CStr = c"procession-fork";
 pub(super) fn serve(inherited: Inherited) -> Birth {
     let Inherited { arena, lifeline, requests, others } = inherited;
     let Ok([socket, register]) = <[OwnedFd; 2]>::try_from(others) else { std::process::exit(1) };
+    let own_lifeline = || lifeline::Own::open(&lifeline).map_err(|e| format!("no lifeline for it: {e}"));
     // First of all, so that the root's death ends this process.
-    let armed = lifeline::arm(&lifeline);
+    let armed = own_lifeline().and_then(|own| own.arm().map(|()| own).map_err(|e| e.to_string()));
     let attributes = Attributes::current_once();
     // A terminal's signals reach it as well, and a service manager's.
     signals::mask(Some(!0));
     kill_point!(ServerBeforeGreeting);
     let ready = (|| -> Result<_, String> {
         let text = |e: Error| e.to_string();
-        let armed = armed.map_err(|e| e.to_string())?;
+        let armed = armed?;
         let arena = Arena::attach(arena).map_err(text)?;
         let register = Register::attach(register).map_err(|e| e.to_string())?;
         // After all that may start a thread.
         let forker = Forker::new()?;
-        Ok((armed, arena, register, forker, attributes.map_err(text)?))
+        let identity = Identity::current().map_err(|e| e.to_string())?;
+        sentinel::prepare();
+        Ok((armed, own_lifeline()?, arena, register, forker, identity, attributes.map_err(text)?))
     })();
-    let (armed, arena, register, forker, attributes) = match ready {
+    let (armed, mut next_lifeline, arena, register, forker, identity, attributes) = match ready {
         Ok(ready) => ready,
         Err(reason) => {
             let reason: Vec<u8> = std::iter::once(b'n').chain(reason.into_bytes()).take(256).collect();
@@ -98,14 +104,19 @@ pub(super) fn serve(inherited: Inherited) -> Birth {
         kill_point!(ServerAfterFork);
         register.wake(slot);
         kill_point!(ServerAfterWake);
+        // While nobody waits: the next one needs a lifeline of its own.
+        match own_lifeline() {
+            Ok(own) => next_lifeline = own,
+            Err(_) => std::process::exit(1),
+        }
     };
     // In the new process. The register isn't mapped here; what else was the server's is closed.
     std::mem::forget(register);
-    drop((armed, socket));
+    drop((armed, lifeline, socket));
     if let Ok(name) = name {
         let _ = rustix::thread::set_name(&name);
     }
-    Birth { owner, call, arena, lifeline, requests, attributes, streams }
+    Birth { owner, call, lifeline: next_lifeline, arena, requests, identity, attributes, streams }
 }
 
 /// Gives a new process its streams and its directory.

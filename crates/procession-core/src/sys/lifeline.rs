@@ -20,48 +20,55 @@ pub(crate) fn create() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((above(reader)?, above(writer)?))
 }
 
-/// Ties this process's life to the root's, for as long as it has what this gives (`None`: for ever).
-pub(crate) fn arm(inherited: &OwnedFd) -> io::Result<Option<OwnedFd>> {
-    // The owner of a signal belongs to the open file, which all children share; opening the pipe anew gives this
-    // process one of its own.
-    let path = format!("/proc/self/fd/{}", inherited.as_raw_fd());
-    let armed = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())
-        .map_err(io::Error::from)
-        .and_then(|own| raise_sigkill(&own).map(|()| own));
-    match armed {
-        Ok(own) => {
-            // The root may have ended before the signal was armed.
-            if is_cut(&own, Duration::ZERO) {
-                end_now();
-            }
-            Ok(Some(own))
+/// An end that a process can have for itself. Whom a signal goes to belongs to the open file, which all children share; so
+/// the pipe is opened anew.
+#[derive(Debug)]
+pub(crate) struct Own(OwnedFd);
+
+impl Own {
+    /// Opens one: for this process, or for a fork of it that keeps this value.
+    pub(crate) fn open(inherited: &OwnedFd) -> io::Result<Own> {
+        let path = format!("/proc/self/fd/{}", inherited.as_raw_fd());
+        let own = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+        control(&own, F_SETSIG, libc::SIGKILL)?;
+        control(&own, libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK)?;
+        Ok(Own(own))
+    }
+
+    /// Ties this process's life to the root's, for as long as the end is open.
+    pub(crate) fn arm(&self) -> io::Result<()> {
+        control(&self.0, libc::F_SETOWN, std::process::id() as libc::c_int)?;
+        // The root may have ended before that.
+        if is_cut(&self.0, Duration::ZERO) {
+            end_now();
         }
-        Err(_) => {
-            let watched = inherited.try_clone()?;
-            std::thread::Builder::new().name("procession-lifeline".into()).stack_size(64 << 10).spawn(
-                move || {
-                    while !is_cut(&watched, Duration::from_secs(3600)) {}
-                    end_now();
-                },
-            )?;
-            Ok(None)
-        }
+        Ok(())
     }
 }
 
-fn raise_sigkill(own: &OwnedFd) -> io::Result<()> {
-    let fd = own.as_raw_fd();
-    let control = |command, argument: libc::c_int| {
-        // SAFETY: bounds: these commands take an integer. Aliasing, lifetime: no memory is passed.
-        match unsafe { libc::fcntl(fd, command, argument) } {
-            -1 => Err(io::Error::last_os_error()),
-            _ => Ok(()),
-        }
-    };
-    const F_SETSIG: libc::c_int = 10;
-    control(F_SETSIG, libc::SIGKILL)?;
-    control(libc::F_SETOWN, std::process::id() as libc::c_int)?;
-    control(libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK)
+/// Ties this process's life to the root's, for ever.
+pub(crate) fn arm(inherited: &OwnedFd) -> io::Result<()> {
+    let armed = Own::open(inherited).and_then(|own| own.arm().map(|()| own));
+    if let Ok(own) = armed {
+        std::mem::forget(own);
+        return Ok(());
+    }
+    let watched = inherited.try_clone()?;
+    std::thread::Builder::new().name("procession-lifeline".into()).stack_size(64 << 10).spawn(move || {
+        while !is_cut(&watched, Duration::from_secs(3600)) {}
+        end_now();
+    })?;
+    Ok(())
+}
+
+const F_SETSIG: libc::c_int = 10;
+
+fn control(own: &OwnedFd, command: libc::c_int, argument: libc::c_int) -> io::Result<()> {
+    // SAFETY: bounds: these commands take an integer. Aliasing, lifetime: no memory is passed.
+    match unsafe { libc::fcntl(own.as_raw_fd(), command, argument) } {
+        -1 => Err(io::Error::last_os_error()),
+        _ => Ok(()),
+    }
 }
 
 fn is_cut(pipe: &OwnedFd, timeout: Duration) -> bool {

@@ -16,9 +16,9 @@ const MEMBER: usize = 1;
 static PAGE: AtomicPtr<AtomicUsize> = AtomicPtr::new(ptr::null_mut());
 static PID: AtomicUsize = AtomicUsize::new(0);
 
-/// Marks this process, and none of its plain forks, as a member.
-pub(crate) fn arm() {
-    if PID.swap(std::process::id() as usize, Ordering::AcqRel) != 0 {
+/// Makes the page, for this process or for a fork of it.
+pub(crate) fn prepare() {
+    if !PAGE.load(Ordering::Relaxed).is_null() {
         return;
     }
     // SAFETY: bounds: a new mapping of one page, used only as one word at its start. Aliasing: private to this process
@@ -28,10 +28,20 @@ pub(crate) fn arm() {
             .and_then(|page| madvise(page, 4096, Advice::LinuxWipeOnFork).map(|()| page))
     };
     if let Ok(page) = mapped {
-        let page = page.cast::<AtomicUsize>();
+        PAGE.store(page.cast(), Ordering::Release);
+    }
+}
+
+/// Marks this process, and none of its plain forks, as a member.
+pub(crate) fn arm() {
+    if PID.swap(std::process::id() as usize, Ordering::AcqRel) != 0 {
+        return;
+    }
+    prepare();
+    let page = PAGE.load(Ordering::Acquire);
+    if !page.is_null() {
         // SAFETY: as above.
         unsafe { &*page }.store(MEMBER, Ordering::Relaxed);
-        PAGE.store(page, Ordering::Release);
     }
 }
 
