@@ -70,6 +70,11 @@ impl Census {
     }
 }
 
+/// The children of this process, from /proc.
+pub fn children() -> Vec<u32> {
+    children_of(std::process::id())
+}
+
 /// What a descriptor is; `None` for the directory that is being read, and for the forkserver's own.
 fn describe(number: &str, server: Option<u32>) -> Option<String> {
     let target = fs::read_link(format!("/proc/self/fd/{number}")).ok()?.display().to_string();
@@ -122,7 +127,16 @@ fn all_processes() -> impl Iterator<Item = u32> {
 
 /// Kills a process that this test started (SIGKILL). An error when it's gone already.
 pub fn kill(process: u32) -> rustix::io::Result<()> {
+    send(process, Signal::KILL)
+}
+
+/// Stops one (SIGSTOP).
+pub fn stop(process: u32) -> rustix::io::Result<()> {
+    send(process, Signal::STOP)
+}
+
+fn send(process: u32, signal: Signal) -> rustix::io::Result<()> {
     let pid = Pid::from_raw(process as i32).ok_or(rustix::io::Errno::SRCH)?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;
-    pidfd_send_signal(&pidfd, Signal::KILL)
+    pidfd_send_signal(&pidfd, signal)
 }

@@ -3,7 +3,7 @@
 //! Needs the `kill-points` feature, with which a process kills itself at the point that it was armed with.
 
 use procession::{
-    Pool, Process, TaskError,
+    Pool, Process, StartMethod, TaskError,
     kill_point::{self, KillPoint},
 };
 use procession_core::{
@@ -11,7 +11,7 @@ use procession_core::{
     pool::{Inbox, Link, Loan, Receiver, Results, Tasks, Worker},
     start::{Descriptor, Verdict},
 };
-use procession_testing::{Test, processes_with};
+use procession_testing::{Census, Test, processes_with};
 use std::{
     process::{Command, ExitCode},
     time::Duration,
@@ -24,6 +24,16 @@ const ROOT_ONLY: &[KillPoint] = &[KillPoint::SlotAfterReserve];
 const MEMBER_ONLY: &[KillPoint] =
     &[KillPoint::SlotAfterAnnounce, KillPoint::CallBeforePublish, KillPoint::CallAfterPublish];
 
+/// Only the forkserver comes here.
+const SERVER_ONLY: &[KillPoint] = &[
+    KillPoint::ServerBeforeGreeting,
+    KillPoint::ServerAfterGreeting,
+    KillPoint::ServerAfterOrder,
+    KillPoint::ServerAfterFork,
+    KillPoint::ServerAfterWake,
+];
+
+const SERVER: &str = "SERVER_DIES_AT";
 const MEMBER: &str = "MEMBER_DIES_AT";
 const ROOT: &str = "ROOT_DIES_AT";
 const MARK: &str = "PROCESSION_TEST_MARK";
@@ -31,15 +41,23 @@ const MARK: &str = "PROCESSION_TEST_MARK";
 fn main() -> ExitCode {
     if std::env::var_os("PROCESSION_CHILD").is_some() {
         // Before it joins its family, so that its first steps are among those that it can die at.
+        arm(SERVER);
         arm(MEMBER);
     }
     procession::init();
+    if std::env::var_os(SERVER).is_some() {
+        return root_of_dying_servers();
+    }
     if std::env::var_os(ROOT).is_some() {
         arm(ROOT);
         return root();
     }
     let mut tests: Vec<Test> = Vec::new();
     for point in KillPoint::ALL {
+        if SERVER_ONLY.contains(point) {
+            tests.push((format!("a_server_dies_at::{}", point.name()), Box::new(|| server_dies_at(*point))));
+            continue;
+        }
         if !ROOT_ONLY.contains(point) {
             tests.push((format!("a_member_dies_at::{}", point.name()), Box::new(|| member_dies_at(*point))));
         }
@@ -127,13 +145,17 @@ fn serve_oneself() {
     worker.join().unwrap();
 }
 
+/// A process that dies at the point. Executed, so that it's armed before it joins its family.
+fn victim(point: KillPoint) -> procession::Builder {
+    Process::builder().start_method(StartMethod::Spawn).env(MEMBER, point.name())
+}
+
 /// Starts processes that die at once, and such as die while they hold the arena's lock, until `end` says so.
 fn disturb_until(end: impl Fn() -> bool) {
     let mut dead = Vec::new();
     while !end() {
         dead.push(Process::spawn(|| -> () { std::process::abort() }, ()).unwrap());
-        let holder =
-            Process::builder().env(MEMBER, KillPoint::ChunkAfterCommit.name()).spawn(workout, (1000,));
+        let holder = victim(KillPoint::ChunkAfterCommit).spawn(workout, (1000,));
         dead.push(holder.unwrap());
         // Left unswept for a while, so that others find them.
         dead.drain(..dead.len().saturating_sub(6));
@@ -147,7 +169,7 @@ fn member_dies_at(point: KillPoint) {
     let companion = Process::spawn(workout, (1000,)).unwrap();
     let rounds =
         if point.name().starts_with("call") || point.name().starts_with("slot") { 0 } else { 1_000_000 };
-    let victim = Process::builder().env(MEMBER, point.name()).spawn(workout, (rounds,)).unwrap();
+    let victim = victim(point).spawn(workout, (rounds,)).unwrap();
     disturb_until(|| !victim.is_alive());
     assert_eq!(victim.exit_status().unwrap().signal(), Some(9), "it never came to {}", point.name());
     match victim.join() {
@@ -184,6 +206,50 @@ fn root_dies_at(point: KillPoint) {
     let status = Command::new("/proc/self/exe").env(ROOT, point.name()).env(MARK, &mark).status().unwrap();
     let signal = std::os::unix::process::ExitStatusExt::signal(&status);
     assert_eq!(signal, Some(9), "it never came to {}", point.name());
+    while !processes_with(MARK, &mark).is_empty() {
+        std::thread::yield_now();
+    }
+}
+
+/// Each server dies at its first hit of the point, and so does the one that replaces it. Each start works all the same.
+fn root_of_dying_servers() -> ExitCode {
+    let (mut reader, writer) = std::io::pipe().unwrap();
+    let running = Process::spawn(std::thread::park, ()).unwrap();
+    let starts = 6;
+    for start in 0..starts {
+        let writer = std::os::fd::OwnedFd::from(writer.try_clone().unwrap());
+        let process = Process::builder().stdout(writer).spawn(
+            |start: usize| {
+                println!("{start}");
+                start
+            },
+            (start,),
+        );
+        assert_eq!(process.unwrap().join().unwrap(), start);
+        let nested = || Process::spawn(|| 7, ()).unwrap().join().unwrap();
+        assert_eq!(Process::spawn(nested, ()).unwrap().join().unwrap(), 7);
+    }
+    drop(writer);
+    let mut text = String::new();
+    std::io::Read::read_to_string(&mut reader, &mut text).unwrap();
+    let ran: Vec<String> = text.lines().map(String::from).collect();
+    assert!(ran.iter().map(String::as_str).eq(["0", "1", "2", "3", "4", "5"]), "each ran once: {ran:?}");
+    assert!(running.is_alive(), "what an earlier server forked lives on");
+    running.kill().unwrap();
+    let TaskError::Died(status) = running.join().unwrap_err() else { panic!("it was killed") };
+    assert_eq!(status.signal(), Some(9), "and is still watched");
+    Census::take_at_rest();
+    ExitCode::SUCCESS
+}
+
+fn server_dies_at(point: KillPoint) {
+    let mark = format!("{}-{}", point.name(), std::process::id());
+    let output = Command::new("/proc/self/exe").env(SERVER, point.name()).env(MARK, &mark).output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{text}");
+    // A server that greets is one that came up; the family does without one only if it can't have any.
+    let warnings = text.matches("executes the program").count();
+    assert_eq!(warnings, usize::from(point == KillPoint::ServerBeforeGreeting), "{text}");
     while !processes_with(MARK, &mark).is_empty() {
         std::thread::yield_now();
     }

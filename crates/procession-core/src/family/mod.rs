@@ -72,7 +72,15 @@ fn create() -> Result<&'static Family> {
     if FAMILY.get().is_none() {
         let family = Root::found()?;
         // The thread first: a family without a monitor must not be.
-        monitor::start().map_err(|e| Error::system("could not start the monitor thread", e))?;
+        monitor::start().map_err(|e| match e.kind() {
+            std::io::ErrorKind::PermissionDenied => Error::new(
+                ErrorKind::Unsupported,
+                format!(
+                    "could not start the monitor thread: {e}; does a filter refuse clone3? It must do so with ENOSYS"
+                ),
+            ),
+            _ => Error::system("could not start the monitor thread", e),
+        })?;
         let _ = FAMILY.set(family);
     }
     drop(creating);

@@ -64,9 +64,13 @@ impl Root {
             return Err(Error::corrupted("the root's slot was taken"));
         }
         let (lifeline, alive) = lifeline::create().map_err(system("could not create the lifeline"))?;
-        let watched = system("could not watch processes (a filter that refuses pidfd_open or epoll?)");
-        let children = Pidfd::open(std::process::id()).map_err(Into::into).and_then(|_| Children::new());
-        let children = children.map_err(watched)?;
+        // Asked for here, so that a filter is found at the first use and not at the first start.
+        Pidfd::open(std::process::id()).map_err(|e| {
+            let e = std::io::Error::from(e);
+            let text = format!("this system gives no descriptors of processes (pidfd_open): {e}");
+            Error::new(ErrorKind::Unsupported, text)
+        })?;
+        let children = Children::new().map_err(system("could not watch processes"))?;
         let identity = Identity::current().map_err(system("could not find out who this is"))?;
         let pair = |e: rustix::io::Errno| Error::system("could not create the socket for requests", e);
         let (incoming, requests) = socket::pair(PATIENCE).map_err(pair)?;

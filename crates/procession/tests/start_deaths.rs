@@ -1,0 +1,123 @@
+//! Starts and deaths: of forkservers, of starters and of what they start, by the hundred; and of a server that hangs.
+
+use procession::{Process, TaskError};
+use procession_testing::{Census, Rng, children, forkserver, kill, stop, tests};
+use std::{
+    process::ExitCode,
+    sync::atomic::{AtomicUsize, Ordering::Relaxed},
+    thread,
+};
+
+fn main() -> ExitCode {
+    procession::init();
+    procession_testing::run(tests![
+        random_kills_during_starts,
+        a_new_forkserver_is_brought_up,
+        a_stopped_forkserver_is_replaced,
+    ])
+}
+
+const KILLS: usize = 500;
+
+/// A member that starts another, and hands on what came of it.
+fn starts_another(n: u64) -> Result<u64, String> {
+    let process = Process::spawn(|n: u64| n + 1, (n,)).map_err(|e| e.to_string())?;
+    process.join().map_err(|e| e.to_string())
+}
+
+fn random_kills_during_starts() {
+    Process::spawn(|| (), ()).unwrap().join().unwrap();
+    Process::spawn(starts_another, (1,)).unwrap().join().unwrap().unwrap();
+    let before = Census::take_at_rest();
+    let (kills, good, died, failed) = Default::default();
+    let count = |counter: &AtomicUsize| counter.fetch_add(1, Relaxed);
+    let outcome = |value: Result<u64, TaskError>, right: u64| match value {
+        Ok(value) => {
+            assert_eq!(value, right);
+            count(&good);
+        }
+        Err(TaskError::Died(status)) => {
+            assert_eq!(status.signal(), Some(9), "nobody else kills");
+            count(&died);
+        }
+        Err(e) => panic!("{e}"),
+    };
+    let start = |n: u64| {
+        if n % 3 == 0 {
+            match Process::spawn(starts_another, (n,)).unwrap().join() {
+                Ok(Ok(value)) => outcome(Ok(value), n + 1),
+                Ok(Err(text)) => {
+                    assert!(text.contains("SIGKILL") || text.contains("could not be started"), "{text}");
+                    count(&failed);
+                }
+                Err(e) => outcome(Err(e), 0),
+            }
+        } else {
+            let process = Process::spawn(|n: u64| n * 2, (n,)).unwrap();
+            outcome(process.join(), n * 2);
+        }
+    };
+    thread::scope(|scope| {
+        for thread in 0..3 {
+            let (start, kills): (_, &AtomicUsize) = (&start, &kills);
+            scope.spawn(move || {
+                let mut n = thread * 1_000_000;
+                while kills.load(Relaxed) < KILLS {
+                    start(n);
+                    n += 1;
+                }
+            });
+        }
+        let mut rng = Rng::new("kills during starts");
+        while kills.load(Relaxed) < KILLS {
+            // The server among them, and every other time only that.
+            let victims = children();
+            let victim = match forkserver() {
+                Some(server) if rng.below(2) == 0 => server,
+                _ if victims.is_empty() => continue,
+                _ => victims[rng.below(victims.len())],
+            };
+            if kill(victim).is_ok() {
+                count(&kills);
+            }
+            for _ in 0..rng.below(40) {
+                thread::yield_now();
+            }
+        }
+    });
+    before.wait_until_back();
+    let (good, died, failed): (usize, usize, usize) =
+        (good.into_inner(), died.into_inner(), failed.into_inner());
+    println!(
+        "{} starts: {good} gave their value, {died} were killed, {failed} were killed one further down",
+        good + died + failed
+    );
+    assert!(died > 0 && good > KILLS / 10);
+    let audit = procession::audit().unwrap();
+    assert_eq!((audit.blocks, audit.leaked, audit.impossible), (0, 0, 0), "{audit:?}");
+}
+
+fn a_new_forkserver_is_brought_up() {
+    let running = Process::spawn(thread::park, ()).unwrap();
+    let first = forkserver().unwrap();
+    kill(first).unwrap();
+    assert_eq!(Process::spawn(|n: u8| n, (3,)).unwrap().join().unwrap(), 3);
+    let second = forkserver().unwrap();
+    assert_ne!(first, second);
+    assert!(running.is_alive());
+    running.kill().unwrap();
+    running.join().unwrap_err();
+}
+
+fn a_stopped_forkserver_is_replaced() {
+    Process::spawn(|| (), ()).unwrap().join().unwrap();
+    let first = forkserver().unwrap();
+    stop(first).unwrap();
+    let starts = || assert_eq!(Process::spawn(|n: u8| n, (3,)).unwrap().join().unwrap(), 3);
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(starts);
+        }
+    });
+    assert_ne!(forkserver(), Some(first));
+}
