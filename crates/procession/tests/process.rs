@@ -17,6 +17,9 @@ fn main() -> ExitCode {
     if std::env::var_os("SKIP_INIT").is_some() {
         return without_init();
     }
+    if std::env::var("PROGRAM").is_ok_and(|program| program == "threads before init") {
+        std::thread::spawn(forever);
+    }
     procession::init();
     if std::env::var(METHOD).is_ok_and(|method| method == "spawn") {
         procession::set_start_method(StartMethod::Spawn);
@@ -28,6 +31,7 @@ fn main() -> ExitCode {
             "root that reaps everything" => root_that_reaps_everything(),
             "some ends without a status" => some_ends_without_a_status(),
             "one process" => one_process(),
+            "threads before init" => threads_before_init(),
             "little memory" => little_memory(),
             other => panic!("no program {other}"),
         };
@@ -56,6 +60,7 @@ fn main() -> ExitCode {
             a_member_may_run_a_family,
             limits_give_errors,
             closed_standard_streams_are_no_trouble,
+            a_program_with_threads_is_told_once,
         ]
     };
     procession_testing::run(over_methods(|| suite!(tests)).chain(over_methods(whole_programs)).collect())
@@ -280,4 +285,19 @@ fn closed_standard_streams_are_no_trouble() {
         .env("PROGRAM", "one process")
         .status();
     assert!(status.unwrap().success());
+}
+
+fn threads_before_init() -> ExitCode {
+    for i in 0..3 {
+        assert_eq!(Process::spawn(|n: u8| n, (i,)).unwrap().join().unwrap(), i);
+    }
+    ExitCode::SUCCESS
+}
+
+fn a_program_with_threads_is_told_once() {
+    let output = program("threads before init").output().unwrap();
+    let text = String::from_utf8(output.stderr).unwrap();
+    assert!(output.status.success(), "{text}");
+    let times = usize::from(procession::start_method() == StartMethod::ForkServer);
+    assert_eq!(text.matches("2 threads run in it before init()").count(), times, "{text}");
 }

@@ -77,7 +77,7 @@ pub(crate) fn ask(family: &Family, order: &Order<'_>) -> Result<Started> {
     match text[..len].split_first().ok_or_else(wrong)? {
         (&STARTED, [has_pidfd, pid @ ..]) => {
             let pid = u32::from_le_bytes(pid.try_into().map_err(|_| wrong())?);
-            let pidfd = descriptors.into_iter().next();
+            let pidfd = descriptors.into_iter().flatten().next();
             let is_lost = *has_pidfd != 0 && pidfd.is_none();
             Ok(Started { pid, pidfd: (!is_lost).then(|| Pidfd::of_another(pidfd)) })
         }
@@ -106,10 +106,7 @@ fn serve(arena: &Arena, root: &Root) {
         thread::sleep(Duration::from_millis(5));
         return;
     };
-    if descriptors.is_empty() {
-        return;
-    }
-    let answer = descriptors.remove(0);
+    let Some(answer) = descriptors[0].take() else { return };
     let outcome = Order::from_message(&message[..len], &descriptors).and_then(|order| {
         if !arena.members().hand_over(order.owner, order.starter, arena.me()) {
             return Err(Error::new(ErrorKind::StartFailed, "who wanted the process has died"));

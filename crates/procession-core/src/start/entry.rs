@@ -13,7 +13,10 @@ use crate::{
     error::{Error, ErrorKind, Result},
     family::{self, Family},
     members::Owner,
-    sys::{identity::Identity, lifeline},
+    sys::{
+        identity::Identity,
+        lifeline::{self, Lifeline},
+    },
 };
 use std::{
     convert::Infallible,
@@ -55,8 +58,8 @@ fn executed(owner: Owner, call: Handle, inherited: Inherited) -> Result<Infallib
             .map_err(|e| Error::system("could not restore standard output", e))?;
     }
     // First of all, so that the root's death ends this process wherever it is.
-    lifeline::arm(&lifeline).map_err(|e| Error::system("could not arm the lifeline", e))?;
-    drop((lifeline, others));
+    lifeline::arm(Lifeline::new(lifeline)).map_err(|e| Error::system("could not arm the lifeline", e))?;
+    drop(others);
     let identity = Identity::current().map_err(|e| Error::system("could not find out who this is", e))?;
     let family = family::join(owner, Arena::attach(arena)?, requests, identity)?;
     run(family, call, |job| match job.attributes {

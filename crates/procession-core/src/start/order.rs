@@ -72,14 +72,14 @@ impl<'a> Order<'a> {
     /// # Errors
     ///
     /// Corrupted when no member can have sent it, or when its descriptors didn't fit into this process.
-    pub(crate) fn from_message(message: &[u8], descriptors: &'a [OwnedFd]) -> Result<Order<'a>> {
+    pub(crate) fn from_message(message: &[u8], descriptors: &'a [Option<OwnedFd>]) -> Result<Order<'a>> {
         let wrong = || Error::corrupted("an order for a new process");
         if message.len() != ORDER_LEN {
             return Err(wrong());
         }
         let word = |i: usize| u64::from_le_bytes(message[i * 8..][..8].try_into().expect("eight bytes"));
         let flags = word(0);
-        let mut descriptors = descriptors.iter().map(|fd| fd.as_fd());
+        let mut descriptors = descriptors.iter().flatten().map(|fd| fd.as_fd());
         let mut stdio = [Stream::Closed; 3];
         for (i, stream) in stdio.iter_mut().enumerate() {
             if flags >> i & 1 != 0 {
@@ -120,7 +120,7 @@ mod tests {
         };
         let (message, descriptors) = order.to_message();
         assert_eq!(descriptors.len(), 2);
-        let received = [file.try_clone().unwrap(), file.try_clone().unwrap()];
+        let received = [Some(file.try_clone().unwrap()), Some(file.try_clone().unwrap())];
         let back = Order::from_message(&message, &received).unwrap();
         assert_eq!((back.owner, back.call, back.starter), (order.owner, order.call, order.starter));
         assert_eq!((back.method, back.daemon, back.kill_on_drop), (StartMethod::Spawn, true, false));

@@ -15,7 +15,7 @@ use crate::{
     sys::{
         clone::{Forker, Side},
         identity::Identity,
-        lifeline,
+        lifeline::{Lifeline, Own},
         register::Register,
         sentinel, signals, socket, stdio,
     },
@@ -33,7 +33,7 @@ pub(super) struct Birth {
     pub(super) call: Handle,
     pub(super) arena: Arena,
     /// Not armed yet.
-    pub(super) lifeline: lifeline::Own,
+    pub(super) lifeline: Own,
     pub(super) requests: OwnedFd,
     pub(super) identity: Identity,
     /// What it inherited from the server, and not from whoever started it.
@@ -49,7 +49,8 @@ const NAME: &CStr = c"procession-fork";
 pub(super) fn serve(inherited: Inherited) -> Birth {
     let Inherited { arena, lifeline, requests, others } = inherited;
     let Ok([socket, register]) = <[OwnedFd; 2]>::try_from(others) else { std::process::exit(1) };
-    let own_lifeline = || lifeline::Own::open(&lifeline).map_err(|e| format!("no lifeline for it: {e}"));
+    let lifeline = Lifeline::new(lifeline);
+    let own_lifeline = || lifeline.open().map_err(|e| format!("no lifeline for it: {e}"));
     // First of all, so that the root's death ends this process.
     let armed = own_lifeline().and_then(|own| own.arm().map(|()| own).map_err(|e| e.to_string()));
     let attributes = Attributes::current_once();
@@ -105,7 +106,7 @@ pub(super) fn serve(inherited: Inherited) -> Birth {
         register.wake(slot);
         kill_point!(ServerAfterWake);
         // While nobody waits: the next one needs a lifeline of its own.
-        match own_lifeline() {
+        match lifeline.open() {
             Ok(own) => next_lifeline = own,
             Err(_) => std::process::exit(1),
         }

@@ -10,7 +10,7 @@ use rustix::{
     fd::{AsRawFd, OwnedFd},
     fs::{Mode, OFlags, open},
 };
-use std::{io, time::Duration};
+use std::{ffi::CString, io, time::Duration};
 
 /// Creates the pipe: the end that children inherit, and the end that keeps them alive.
 pub(crate) fn create() -> io::Result<(OwnedFd, OwnedFd)> {
@@ -20,21 +20,34 @@ pub(crate) fn create() -> io::Result<(OwnedFd, OwnedFd)> {
     Ok((above(reader)?, above(writer)?))
 }
 
+/// The end that is inherited.
+#[derive(Debug)]
+pub(crate) struct Lifeline {
+    inherited: OwnedFd,
+    path: CString,
+}
+
 /// An end that a process can have for itself. Whom a signal goes to belongs to the open file, which all children share; so
 /// the pipe is opened anew.
 #[derive(Debug)]
 pub(crate) struct Own(OwnedFd);
 
-impl Own {
-    /// Opens one: for this process, or for a fork of it that keeps this value.
-    pub(crate) fn open(inherited: &OwnedFd) -> io::Result<Own> {
-        let path = format!("/proc/self/fd/{}", inherited.as_raw_fd());
-        let own = open(path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+impl Lifeline {
+    pub(crate) fn new(inherited: OwnedFd) -> Lifeline {
+        let path = CString::new(format!("/proc/self/fd/{}", inherited.as_raw_fd())).expect("no nul byte");
+        Lifeline { inherited, path }
+    }
+
+    /// Opens an end: for this process, or for a fork of it that keeps the value.
+    pub(crate) fn open(&self) -> io::Result<Own> {
+        let own = open(&*self.path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
         control(&own, F_SETSIG, libc::SIGKILL)?;
         control(&own, libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK)?;
         Ok(Own(own))
     }
+}
 
+impl Own {
     /// Ties this process's life to the root's, for as long as the end is open.
     pub(crate) fn arm(&self) -> io::Result<()> {
         control(&self.0, libc::F_SETOWN, std::process::id() as libc::c_int)?;
@@ -47,13 +60,13 @@ impl Own {
 }
 
 /// Ties this process's life to the root's, for ever.
-pub(crate) fn arm(inherited: &OwnedFd) -> io::Result<()> {
-    let armed = Own::open(inherited).and_then(|own| own.arm().map(|()| own));
+pub(crate) fn arm(lifeline: Lifeline) -> io::Result<()> {
+    let armed = lifeline.open().and_then(|own| own.arm().map(|()| own));
     if let Ok(own) = armed {
         std::mem::forget(own);
         return Ok(());
     }
-    let watched = inherited.try_clone()?;
+    let watched = lifeline.inherited;
     std::thread::Builder::new().name("procession-lifeline".into()).stack_size(64 << 10).spawn(move || {
         while !is_cut(&watched, Duration::from_secs(3600)) {}
         end_now();

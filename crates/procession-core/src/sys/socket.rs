@@ -43,8 +43,11 @@ pub(crate) fn send(
     }
 }
 
+/// The descriptors of a message, in their order.
+pub(crate) type Received = [Option<OwnedFd>; DESCRIPTORS];
+
 /// Receives one message: how long it was (0: nobody is left to send one), and its descriptors, which are close-on-exec.
-pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> rustix::io::Result<(usize, Vec<OwnedFd>)> {
+pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> rustix::io::Result<(usize, Received)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
@@ -54,10 +57,12 @@ pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> rustix::io::R
             received => break received?,
         }
     };
-    let mut descriptors = Vec::new();
+    let mut descriptors = Received::default();
     for message in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(rights) = message {
-            descriptors.extend(rights);
+            for (place, fd) in descriptors.iter_mut().zip(rights) {
+                *place = Some(fd);
+            }
         }
     }
     Ok((received.bytes, descriptors))
