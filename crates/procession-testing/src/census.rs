@@ -15,13 +15,12 @@ pub struct Census {
 }
 
 impl Census {
-    /// Of this process. Its forkserver, which stays, isn't counted.
+    /// Of this process. Its forkserver and spares, which stay, aren't counted.
     pub fn take() -> Census {
-        let server = forkserver();
         let mut descriptors: Vec<String> = fs::read_dir("/proc/self/fd")
             .expect("/proc is mounted")
             .flatten()
-            .filter_map(|entry| describe(&entry.file_name().into_string().ok()?, server))
+            .filter_map(|entry| describe(&entry.file_name().into_string().ok()?))
             .collect();
         descriptors.sort();
         let mut threads: Vec<String> = fs::read_dir("/proc/self/task")
@@ -32,7 +31,7 @@ impl Census {
             .collect();
         threads.sort();
         let mut children = children_of(std::process::id());
-        children.retain(|child| Some(*child) != server);
+        children.retain(|child| !is_helper(*child));
         Census { children, descriptors, threads }
     }
 
@@ -76,12 +75,12 @@ pub fn children() -> Vec<u32> {
 }
 
 /// What a descriptor is; `None` for the directory that is being read, and for the forkserver's own.
-fn describe(number: &str, server: Option<u32>) -> Option<String> {
+fn describe(number: &str) -> Option<String> {
     let target = fs::read_link(format!("/proc/self/fd/{number}")).ok()?.display().to_string();
     if target.contains("pidfd") {
         let info = fs::read_to_string(format!("/proc/self/fdinfo/{number}")).ok()?;
-        let pid = info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok();
-        return (pid != server).then_some(target);
+        let pid = info.lines().find_map(|line| line.strip_prefix("Pid:"))?.trim().parse().ok()?;
+        return (!is_helper(pid)).then_some(target);
     }
     // A new server has a new socket.
     let what = if target.starts_with("socket:") { "socket".to_string() } else { target };
@@ -90,9 +89,17 @@ fn describe(number: &str, server: Option<u32>) -> Option<String> {
 
 /// The process that forks the others for this one, if there is one.
 pub fn forkserver() -> Option<u32> {
-    children_of(std::process::id()).into_iter().find(|child| {
-        fs::read_to_string(format!("/proc/{child}/comm")).is_ok_and(|name| name == "procession-fork\n")
-    })
+    // Its spares have its name for a moment; it's older than they are.
+    children().into_iter().find(|child| name_of(*child) == "procession-fork")
+}
+
+/// Whether the process is a forkserver, or one that waits to become a member.
+pub fn is_helper(process: u32) -> bool {
+    ["procession-fork", "procession-next"].contains(&name_of(process).as_str())
+}
+
+fn name_of(process: u32) -> String {
+    fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default().trim().to_string()
 }
 
 /// The children of a process, from /proc.

@@ -5,7 +5,7 @@ use crate::{
     arena::Arena,
     error::{Error, ErrorKind, Result},
     members::Owner,
-    start::{ForkServer, MAX_DEPTH, Order, StartMethod, Token, execute},
+    start::{ForkServer, Forked, MAX_DEPTH, Order, StartMethod, Token, execute},
     sys::{clock::Deadline, identity::Identity, lifeline, pidfd::Pidfd, sentinel, socket, spawn},
 };
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -100,21 +100,22 @@ impl Root {
     /// Starts a process, and watches it from now on.
     pub(crate) fn start(&self, arena: &Arena, order: &Order<'_>) -> Result<Arc<Child>> {
         let forked = match order.method {
-            StartMethod::ForkServer => self.forkserver.fork(arena, self, order)?,
+            StartMethod::ForkServer => self.forkserver.start(arena, self, order)?,
             StartMethod::Spawn => None,
         };
-        let pid = match forked {
-            Some(pid) => pid,
-            None => execute(arena, self, order)?,
-        };
-        let watched = Pidfd::of_child(pid).map_err(std::io::Error::from).and_then(|pidfd| {
-            let due = Deadline::after(START_TIMEOUT);
-            self.children.add(arena, Child::new(order, pid, pidfd, due))
-        });
-        watched.map_err(|e| {
+        let unwatched = |pid: u32, e: std::io::Error| {
             spawn::abandon(pid);
             Error::new(ErrorKind::StartFailed, format!("could not watch the new process: {e}"))
-        })
+        };
+        let Forked { pid, pidfd } = match forked {
+            Some(forked) => forked,
+            None => {
+                let pid = execute(arena, self, order)?;
+                Forked { pid, pidfd: Pidfd::of_child(pid).map_err(|e| unwatched(pid, e.into()))? }
+            }
+        };
+        let due = Deadline::after(START_TIMEOUT);
+        self.children.add(arena, Child::new(order, pid, pidfd, due)).map_err(|e| unwatched(pid, e))
     }
 
     pub(crate) fn requests(&self) -> BorrowedFd<'_> {

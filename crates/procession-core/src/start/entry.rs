@@ -5,7 +5,8 @@ use super::{
     call::{CallRecord, Surroundings},
     function::{Function, Verdict},
     method::set_default_method,
-    server::{self, Birth},
+    server,
+    spare::Birth,
     token::{Inherited, Role, Token, VARIABLE},
 };
 use crate::{
@@ -71,10 +72,8 @@ fn executed(owner: Owner, call: Handle, inherited: Inherited) -> Result<Infallib
 
 /// In a process that the forkserver forked: the same.
 fn forked(birth: Birth) -> Result<Infallible> {
-    let Birth { owner, call, lifeline, arena, requests, identity, attributes: present, streams } = birth;
-    lifeline.arm().map_err(|e| Error::system("could not arm the lifeline", e))?;
-    std::mem::forget(lifeline);
-    let family = family::join(owner, arena.renew()?, requests, identity)?;
+    let Birth { owner, call, arena, requests, identity, attributes: present, streams } = birth;
+    let family = family::join(owner, arena, requests, identity)?;
     run(family, call, |mut job| {
         streams
             .map_err(|e| Error::system("the new process could not take over its streams and directory", e))?;

@@ -1,22 +1,22 @@
-//! The forkserver as the root sees it: started when it's first needed, asked to fork, replaced when it dies.
+//! The forkserver as the root sees it: started when it's first needed, replaced when it dies. It always has a spare or two
+//! waiting; a start claims one, tells it who it is, and has the server make another.
 
 use super::{execute::execute_server, order::Order};
 use crate::{
     arena::Arena,
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     family::Root,
     sys::{
         clock::Deadline,
         identity::Identity,
         pidfd::Pidfd,
-        register::{Answer, Register},
-        socket,
+        register::Register,
+        socket::{self, Received},
+        spawn,
     },
-    wait,
 };
 use rustix::{
-    event::{PollFd, PollFlags, poll},
-    fd::{AsFd, BorrowedFd, OwnedFd},
+    fd::{AsFd, OwnedFd},
     io::Errno,
     process::Signal,
 };
@@ -29,14 +29,24 @@ use std::{
 /// A server that has not reached `init()` after this long is killed.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// One that doesn't answer for this long is killed: it has nothing to do that could take a thousandth of it.
+/// One that makes no spare for this long is killed: it has nothing to do that could take a thousandth of it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// How many servers one start tries, and how many in a row may fail to come up before the family does without.
+/// How many spares wait. One serves starts that come one after the other; with a second one the server is already at work
+/// when two come at once.
+pub(super) const SPARES: usize = 2;
+
+/// How many servers one start tries, how many spares of each, and how many servers in a row may fail to come up before the
+/// family does without.
 const ATTEMPTS: u32 = 3;
 
-/// What a server says when it's ready, before it says why it isn't.
+/// What a server sends: that it's up; a spare (its cell, its process id, and its socket); or why not.
 pub(super) const READY: u8 = b'r';
+pub(super) const SPARE: u8 = b's';
+pub(super) const FAILED: u8 = b'f';
+
+/// How long an announcement of a spare is.
+pub(super) const ANNOUNCEMENT: usize = 9;
 
 /// The root's handle of its forkserver, whichever it is at the moment.
 #[derive(Debug, Default)]
@@ -60,28 +70,30 @@ struct Server {
     identity: Identity,
 }
 
-/// Why there is no answer.
-enum Unanswered {
-    /// The server has ended, and has not forked.
+/// A process that a server made.
+#[derive(Debug)]
+pub(crate) struct Forked {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: Pidfd,
+}
+
+/// Why there is none.
+enum Failed {
+    /// The server has ended.
     Gone,
-    /// The system forks no more processes.
-    Refused(io::Error),
+    /// It can't fork.
+    Refused,
 }
 
 impl ForkServer {
-    /// Forks the process that the order names: its process id; `None` when that must be done in another way.
-    pub(crate) fn fork(&self, arena: &Arena, root: &Root, order: &Order<'_>) -> Result<Option<u32>> {
+    /// Has a spare become the process that the order names; `None` when it must be made in another way.
+    pub(crate) fn start(&self, arena: &Arena, root: &Root, order: &Order<'_>) -> Result<Option<Forked>> {
         for _ in 0..ATTEMPTS {
             let Some(server) = self.server(arena, root)? else { return Ok(None) };
-            match server.fork(order) {
-                Ok(pid) => return Ok(Some(pid)),
-                Err(Unanswered::Gone) => self.retire(root, &server),
-                Err(Unanswered::Refused(e)) => {
-                    return Err(Error::new(
-                        ErrorKind::StartFailed,
-                        format!("could not start the process: {e}"),
-                    ));
-                }
+            match server.start(order) {
+                Ok(forked) => return Ok(Some(forked)),
+                Err(Failed::Gone) => self.retire(root, &server),
+                Err(Failed::Refused) => return Ok(None),
             }
         }
         Ok(None)
@@ -103,7 +115,7 @@ impl ForkServer {
             retire(&mut state, root);
         }
         while !state.given_up {
-            match Server::start(arena, root, identity) {
+            match Server::bring_up(arena, root, identity) {
                 Ok(server) => {
                     state.failures = 0;
                     let server = Arc::new(server);
@@ -173,20 +185,21 @@ struct Failure {
 }
 
 impl Server {
-    fn start(arena: &Arena, root: &Root, identity: Identity) -> std::result::Result<Server, Failure> {
+    fn bring_up(arena: &Arena, root: &Root, identity: Identity) -> std::result::Result<Server, Failure> {
         let failed = |e: io::Error| Failure {
             reason: format!("the forkserver could not be started: {e}"),
             is_final: false,
         };
         let (socket, theirs) = socket::pair(PATIENCE).map_err(|e| failed(e.into()))?;
         let mut register = Register::create().map_err(failed)?;
+        socket::set_patience(socket.as_fd(), START_TIMEOUT).map_err(|e| failed(e.into()))?;
         let pid = execute_server(arena, root, theirs.as_fd(), &register).map_err(failed)?;
         drop(theirs);
         register.close_file();
         let pidfd = match Pidfd::of_child(pid) {
             Ok(pidfd) => pidfd,
             Err(e) => {
-                crate::sys::spawn::abandon(pid);
+                spawn::abandon(pid);
                 return Err(failed(e.into()));
             }
         };
@@ -203,75 +216,104 @@ impl Server {
     /// Waits until it's up.
     fn greeting(&self) -> std::result::Result<(), Failure> {
         let not = |reason: String, is_final| Err(Failure { reason, is_final });
-        if !readable(self.socket.as_fd(), Deadline::after(START_TIMEOUT)) {
-            return not("the forkserver didn't reach procession::init() in time".to_string(), false);
-        }
         let mut text = [0; 256];
         match socket::receive(self.socket.as_fd(), &mut text) {
-            Ok((1.., _)) if text[0] == READY => Ok(()),
+            Ok((1.., _)) if text[0] == READY => {
+                let _ = socket::set_patience(self.socket.as_fd(), PATIENCE);
+                Ok(())
+            }
             Ok((len @ 1.., _)) => {
                 let reason = String::from_utf8_lossy(&text[1..len]);
                 not(format!("this program can't be forked: {reason}"), true)
+            }
+            Err(Errno::AGAIN) => {
+                not("the forkserver didn't reach procession::init() in time".to_string(), false)
             }
             _ => not("the forkserver ended before it reached procession::init()".to_string(), false),
         }
     }
 
-    fn fork(&self, order: &Order<'_>) -> std::result::Result<u32, Unanswered> {
-        let slot = order.owner.slot();
-        self.register.ask(slot);
+    fn start(&self, order: &Order<'_>) -> std::result::Result<Forked, Failed> {
         let (message, descriptors) = order.to_message();
-        match socket::send(self.socket.as_fd(), &message, &descriptors) {
-            Ok(()) => {}
-            // It has ended, or is stopped and has more to do than the socket holds.
-            Err(Errno::PIPE | Errno::CONNRESET | Errno::AGAIN) => {
-                self.end();
-                return Err(Unanswered::Gone);
+        for _ in 0..ATTEMPTS {
+            let mut text = [0; ANNOUNCEMENT];
+            let (len, received) = match socket::receive(self.socket.as_fd(), &mut text) {
+                Ok((len @ 1.., received)) => (len, received),
+                // It has ended, or it's stuck.
+                _ => return Err(Failed::Gone),
+            };
+            let spare = self.claim(&text[..len], received);
+            let started = spare.and_then(|(forked, orders)| {
+                match socket::send(orders.as_fd(), &message, &descriptors) {
+                    Ok(()) => Some(forked),
+                    // It was killed while it waited.
+                    Err(_) => {
+                        forked.end();
+                        None
+                    }
+                }
+            });
+            // After the order, since the server would be in the new process's way.
+            let _ = socket::send(self.socket.as_fd(), &[0], &[]);
+            if let Some(forked) = started {
+                return Ok(forked);
             }
-            Err(e) => return Err(Unanswered::Refused(e.into())),
         }
-        let answer = || match self.register.answer(slot) {
-            Answer::None => None,
-            answer => Some(answer),
-        };
-        let deadline = Deadline::after(PATIENCE);
-        let mut answered = wait::spin(answer);
-        while answered.is_none() {
-            if deadline.has_passed() {
-                let _ = self.pidfd.signal(Signal::KILL);
-            }
-            if self.pidfd.has_ended() {
-                // Looked at after its end, this is the last word.
-                answered = answer().or(Some(Answer::None));
-                break;
-            }
-            self.register.sleep(slot, Deadline::after(wait::SLICE));
-            answered = answer();
+        Err(Failed::Refused)
+    }
+
+    /// Makes a spare that was announced the caller's: it, and the socket that its order goes to.
+    fn claim(&self, text: &[u8], received: Received) -> Option<(Forked, OwnedFd)> {
+        let [orders, ..] = received;
+        let Some((&SPARE, rest)) = text.split_first() else { return None };
+        let number = |at: usize| Some(u32::from_le_bytes(rest.get(at..at + 4)?.try_into().ok()?));
+        let (cell, pid) = (number(0)? as usize, number(4)?);
+        let forked = self.claim_cell(cell, pid)?;
+        if orders.is_none() {
+            // This process had no room for another descriptor.
+            forked.end();
         }
-        match answered {
-            Some(Answer::Forked(pid)) => Ok(pid),
-            Some(Answer::Refused(errno)) => Err(Unanswered::Refused(io::Error::from_raw_os_error(errno))),
-            Some(Answer::None) | None => Err(Unanswered::Gone),
+        Some((forked, orders?))
+    }
+
+    fn claim_cell(&self, cell: usize, pid: u32) -> Option<Forked> {
+        if !self.register.claim(cell, pid) {
+            return None;
+        }
+        match Pidfd::of_child(pid) {
+            Ok(pidfd) => Some(Forked { pid, pidfd }),
+            Err(_) => {
+                spawn::abandon(pid);
+                None
+            }
         }
     }
 
-    /// Ends it; what it forked lives on.
+    /// Ends it, and its spares; what was started lives on. May be called again, and by several at a time.
     fn end(&self) {
         let _ = self.pidfd.signal(Signal::KILL);
         self.pidfd.wait_ended(Deadline::NEVER);
         self.pidfd.reap();
-        self.register.wake_all();
+        let mut text = [0; ANNOUNCEMENT];
+        while let Ok((len @ 1.., received)) = socket::try_receive(self.socket.as_fd(), &mut text) {
+            if let Some((spare, _)) = self.claim(&text[..len], received) {
+                spare.end();
+            }
+        }
+        // Those that it didn't come to announce.
+        for (cell, pid) in self.register.unclaimed() {
+            if let Some(spare) = self.claim_cell(cell, pid) {
+                spare.end();
+            }
+        }
     }
 }
 
-fn readable(socket: BorrowedFd<'_>, deadline: Deadline) -> bool {
-    loop {
-        let mut set = [PollFd::from_borrowed_fd(socket, PollFlags::IN)];
-        let time = deadline.timespec_left();
-        match poll(&mut set, time.as_ref()) {
-            Ok(0) if deadline.has_passed() => return false,
-            Ok(0) | Err(Errno::INTR) => {}
-            Ok(_) | Err(_) => return true,
-        }
+impl Forked {
+    /// Ends one that has no order.
+    fn end(&self) {
+        let _ = self.pidfd.signal(Signal::KILL);
+        self.pidfd.wait_ended(Deadline::NEVER);
+        self.pidfd.reap();
     }
 }

@@ -12,13 +12,14 @@ mod launch;
 mod method;
 mod order;
 mod server;
+mod spare;
 mod token;
 
 pub(crate) use call::CallRecord;
 pub use entry::{init, set_test_entry};
 pub(crate) use execute::execute;
 pub use exit::{Exit, ExitStatus};
-pub(crate) use forkserver::ForkServer;
+pub(crate) use forkserver::{ForkServer, Forked};
 pub use function::{Descriptor, Function, FunctionId, Verdict};
 pub use launch::{Launch, Running};
 pub use method::{StartMethod, default_method, set_default_method};

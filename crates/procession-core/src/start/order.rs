@@ -61,10 +61,10 @@ impl<'a> Order<'a> {
         (message, descriptors)
     }
 
-    /// Whom a message is about, if it's an order at all.
-    pub(crate) fn owner_of(message: &[u8]) -> Option<Owner> {
-        let word = message.get(8..16)?.try_into().ok()?;
-        Owner::from_bits(u64::from_le_bytes(word))
+    /// Whom a message is about, and what they are to run, if it's an order at all.
+    pub(crate) fn subject_of(message: &[u8; ORDER_LEN]) -> Option<(Owner, Handle)> {
+        let word = |i: usize| u64::from_le_bytes(message[i * 8..][..8].try_into().expect("eight bytes"));
+        Some((Owner::from_bits(word(1))?, Handle { offset: word(2), generation: word(3) }))
     }
 
     /// The order that a message holds.

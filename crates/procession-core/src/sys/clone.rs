@@ -5,8 +5,7 @@
 //! to the address that the library registered when it started), and the list of robust mutexes is registered again.
 //! Handlers of `pthread_atfork` don't run.
 
-use crate::sys::futex::Futex;
-use std::{fs, io, os::unix::fs::MetadataExt};
+use std::{fs, io, os::unix::fs::MetadataExt, sync::atomic::AtomicU32};
 
 /// What it takes to fork; found once.
 #[derive(Debug)]
@@ -19,7 +18,8 @@ pub(crate) struct Forker {
 /// Which of the two copies this is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Side {
-    Original,
+    /// With the process id of the copy.
+    Original(u32),
     Copy,
 }
 
@@ -49,12 +49,12 @@ impl Forker {
     /// # Safety
     ///
     /// This process has one thread, the one that found out whether it can.
-    pub(crate) unsafe fn fork(&self, cell: &Futex) -> io::Result<Side> {
+    pub(crate) unsafe fn fork(&self, cell: &AtomicU32) -> io::Result<Side> {
         let flags = libc::CLONE_PARENT
             | libc::CLONE_PARENT_SETTID
             | libc::CLONE_CHILD_SETTID
             | libc::CLONE_CHILD_CLEARTID;
-        let cell = std::ptr::from_ref(&**cell) as usize;
+        let cell = std::ptr::from_ref(cell) as usize;
         // Stack 0: the copy goes on with its copy of this one.
         #[cfg(target_arch = "x86_64")]
         let arguments = [flags as usize, 0, cell, self.thread, 0];
@@ -75,7 +75,7 @@ impl Forker {
                 }
                 Ok(Side::Copy)
             }
-            _ => Ok(Side::Original),
+            pid => Ok(Side::Original(pid as u32)),
         }
     }
 }

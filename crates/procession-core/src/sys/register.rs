@@ -1,10 +1,6 @@
-//! The register: one page that the root shares with its forkserver and with nobody else. It has a cell for each slot of
-//! the process table; in it the kernel itself answers who was forked for that slot.
+//! The register: one page that the root shares with its forkserver and with nobody else. The kernel itself enters in it
+//! whom the server forked.
 
-use crate::{
-    members::SLOTS,
-    sys::{clock::Deadline, futex::Futex},
-};
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
     fs::{MemfdFlags, ftruncate, memfd_create},
@@ -13,35 +9,24 @@ use rustix::{
 use std::{
     io,
     ptr::{self, NonNull},
-    sync::atomic::Ordering::{Acquire, Release},
+    sync::atomic::{
+        AtomicU32,
+        Ordering::{AcqRel, Acquire, Relaxed},
+    },
 };
 
-/// The page as mapped by this process.
+/// How many forks can be entered at a time; more than there ever are.
+pub(crate) const CELLS: usize = 64;
+
+/// The page as mapped by this process. A cell holds the process id of a fork that nobody has claimed yet, or 0.
 #[derive(Debug)]
 pub(crate) struct Register {
-    cells: NonNull<[Futex; SLOTS]>,
+    cells: NonNull<[AtomicU32; CELLS]>,
     /// In the root only, until the server has it.
     file: Option<OwnedFd>,
 }
 
-/// What a cell says.
-///
-/// | word | meaning |
-/// |---|---|
-/// | 0 | never asked |
-/// | `ASKED` | the root has asked, or is about to |
-/// | more than 0 | the process id of the copy, written by the kernel |
-/// | other, less than 0 | there is no copy; the error's number, negated |
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Answer {
-    None,
-    Forked(u32),
-    Refused(i32),
-}
-
-const ASKED: u32 = i32::MIN as u32;
-
-const LEN: usize = SLOTS * size_of::<Futex>();
+const LEN: usize = CELLS * size_of::<AtomicU32>();
 
 // SAFETY: bounds: the pointer spans a page that stays mapped while the value lives. Aliasing: the cells are atomics.
 // Lifetime: it's unmapped when the value is dropped, which nothing can outlive.
@@ -60,14 +45,14 @@ impl Register {
         Ok(register)
     }
 
-    /// Maps the one that the root made, into this process only: no copy of it has the page.
+    /// Maps the one that the root made, into this process only: no fork of it has the page.
     pub(crate) fn attach(file: OwnedFd) -> io::Result<Register> {
         if (rustix::fs::fstat(&file)?.st_size as usize) < LEN {
             return Err(io::ErrorKind::InvalidData.into());
         }
         let register = Register::map(&file)?;
-        // SAFETY: bounds: exactly our mapping. Aliasing: advice doesn't touch contents; a copy of this process gets no
-        // page there, and never uses the value. Lifetime: as above.
+        // SAFETY: bounds: exactly our mapping. Aliasing: advice doesn't touch contents; a fork of this process gets no page
+        // there, and never uses the value. Lifetime: as above.
         unsafe { madvise(register.cells.as_ptr().cast(), LEN, Advice::LinuxDontFork)? };
         Ok(register)
     }
@@ -91,48 +76,26 @@ impl Register {
         self.file = None;
     }
 
-    pub(crate) fn cell(&self, slot: usize) -> &Futex {
-        // SAFETY: bounds: the array is as long as the mapping, and indexing is checked. Aliasing: atomics, valid for any
-        // bits. Lifetime: the borrow ends before the mapping does.
-        unsafe { &self.cells.as_ref()[slot] }
+    fn cells(&self) -> &[AtomicU32; CELLS] {
+        // SAFETY: bounds: the array is as long as the mapping. Aliasing: atomics, valid for any bits. Lifetime: the borrow
+        // ends before the mapping does.
+        unsafe { self.cells.as_ref() }
     }
 
-    /// The root's part, before it asks.
-    pub(crate) fn ask(&self, slot: usize) {
-        self.cell(slot).store(ASKED, Release);
+    /// The cell for the server's `number`th fork.
+    pub(crate) fn cell(&self, number: usize) -> &AtomicU32 {
+        &self.cells()[number % CELLS]
     }
 
-    pub(crate) fn answer(&self, slot: usize) -> Answer {
-        match self.cell(slot).load(Acquire) {
-            0 | ASKED => Answer::None,
-            word if word as i32 > 0 => Answer::Forked(word),
-            word => Answer::Refused((word as i32).wrapping_neg()),
-        }
+    /// The root's part: the fork in that cell is the caller's from now on, unless somebody else was faster.
+    pub(crate) fn claim(&self, cell: usize, pid: u32) -> bool {
+        let cell = self.cells().get(cell);
+        cell.is_some_and(|cell| cell.compare_exchange(pid, 0, AcqRel, Relaxed).is_ok())
     }
 
-    /// Sleeps until there may be an answer.
-    pub(crate) fn sleep(&self, slot: usize, deadline: Deadline) {
-        self.cell(slot).wait(ASKED, deadline);
-    }
-
-    /// The server's part: there is an answer.
-    pub(crate) fn wake(&self, slot: usize) {
-        self.cell(slot).wake(crate::sys::futex::ALL);
-    }
-
-    /// The server's part: there is no copy, for this reason.
-    pub(crate) fn refuse(&self, slot: usize, error: &io::Error) {
-        let number = error.raw_os_error().unwrap_or(libc::EIO);
-        self.cell(slot).store(number.wrapping_neg() as u32, Release);
-    }
-
-    /// Wakes all who still wait for an answer.
-    pub(crate) fn wake_all(&self) {
-        for slot in 0..SLOTS {
-            if self.cell(slot).load(Acquire) == ASKED {
-                self.wake(slot);
-            }
-        }
+    /// All that nobody has claimed.
+    pub(crate) fn unclaimed(&self) -> impl Iterator<Item = (usize, u32)> {
+        self.cells().iter().map(|cell| cell.load(Acquire)).enumerate().filter(|(_, pid)| *pid != 0)
     }
 }
 

@@ -13,7 +13,7 @@ use std::{mem::MaybeUninit, time::Duration};
 /// The most descriptors in a message.
 pub(crate) const DESCRIPTORS: usize = 5;
 
-/// A pair of connected ends. A send that can't be done within `patience` fails with `AGAIN`.
+/// A pair of connected ends. What can't be sent within `patience` fails with `AGAIN`.
 pub(crate) fn pair(patience: Duration) -> rustix::io::Result<(OwnedFd, OwnedFd)> {
     let (one, other) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
     // Where a program closed its standard streams, their numbers would be given to these.
@@ -22,6 +22,11 @@ pub(crate) fn pair(patience: Duration) -> rustix::io::Result<(OwnedFd, OwnedFd)>
     sockopt::set_socket_timeout(&one, sockopt::Timeout::Send, Some(patience))?;
     sockopt::set_socket_timeout(&other, sockopt::Timeout::Send, Some(patience))?;
     Ok((one, other))
+}
+
+/// Has a receive fail with `AGAIN` when nothing came within `patience`.
+pub(crate) fn set_patience(socket: BorrowedFd<'_>, patience: Duration) -> rustix::io::Result<()> {
+    sockopt::set_socket_timeout(socket, sockopt::Timeout::Recv, Some(patience))
 }
 
 /// Sends one message, wholly or not at all.
@@ -48,11 +53,24 @@ pub(crate) type Received = [Option<OwnedFd>; DESCRIPTORS];
 
 /// Receives one message: how long it was (0: nobody is left to send one), and its descriptors, which are close-on-exec.
 pub(crate) fn receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> rustix::io::Result<(usize, Received)> {
+    receive_with(socket, bytes, RecvFlags::empty())
+}
+
+/// Like `receive`, but fails with `AGAIN` at once when there is nothing.
+pub(crate) fn try_receive(socket: BorrowedFd<'_>, bytes: &mut [u8]) -> rustix::io::Result<(usize, Received)> {
+    receive_with(socket, bytes, RecvFlags::DONTWAIT)
+}
+
+fn receive_with(
+    socket: BorrowedFd<'_>,
+    bytes: &mut [u8],
+    flags: RecvFlags,
+) -> rustix::io::Result<(usize, Received)> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS))];
     let mut ancillary = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
         let mut parts = [IoSliceMut::new(bytes)];
-        match recvmsg(socket, &mut parts, &mut ancillary, RecvFlags::CMSG_CLOEXEC) {
+        match recvmsg(socket, &mut parts, &mut ancillary, flags | RecvFlags::CMSG_CLOEXEC) {
             Err(Errno::INTR) => {}
             received => break received?,
         }

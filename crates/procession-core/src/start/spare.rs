@@ -1,0 +1,87 @@
+//! The spare: a fork of the server that waits to become whoever is started next. So a start doesn't wait for a fork.
+
+use super::{
+    attributes::Attributes,
+    order::{ORDER_LEN, Order},
+};
+use crate::{
+    arena::{Arena, Handle},
+    kill_point::kill_point,
+    members::Owner,
+    sys::{identity::Identity, lifeline::Own, sentinel, socket, stdio},
+};
+use rustix::{
+    fd::{AsFd, OwnedFd},
+    process::fchdir,
+};
+use std::{
+    ffi::{CStr, CString},
+    io,
+};
+
+/// What a spare is called while it waits.
+const NAME: &CStr = c"procession-next";
+
+/// What a spare has from the server.
+#[derive(Debug)]
+pub(super) struct Spare {
+    pub(super) arena: Arena,
+    /// Not armed yet.
+    pub(super) lifeline: Own,
+    pub(super) requests: OwnedFd,
+    pub(super) identity: Identity,
+    pub(super) attributes: Attributes,
+    /// The program's name.
+    pub(super) name: CString,
+    /// Where its order comes from; closed when nobody will send one.
+    pub(super) orders: OwnedFd,
+}
+
+/// What a process is born with that the forkserver made.
+#[derive(Debug)]
+pub(super) struct Birth {
+    pub(super) owner: Owner,
+    pub(super) call: Handle,
+    pub(super) arena: Arena,
+    pub(super) requests: OwnedFd,
+    pub(super) identity: Identity,
+    /// What it inherited from the server, and not from whoever started it.
+    pub(super) attributes: Attributes,
+    /// Whether it has the streams and the directory that it was to have.
+    pub(super) streams: io::Result<()>,
+}
+
+impl Spare {
+    /// Waits for the order. Ends the process when none will come.
+    pub(super) fn wait(self) -> Birth {
+        let Spare { arena, lifeline, requests, identity, attributes, name, orders } = self;
+        let _ = rustix::thread::set_name(NAME);
+        // All that can be done before it's known who this will be.
+        let ready = lifeline.arm().is_ok();
+        std::mem::forget(lifeline);
+        sentinel::arm();
+        let (true, Ok(arena)) = (ready, arena.renew()) else { std::process::exit(1) };
+        kill_point!(SpareBeforeOrder);
+        let mut message = [0; ORDER_LEN];
+        let received = socket::receive(orders.as_fd(), &mut message);
+        kill_point!(SpareAfterOrder);
+        // Nobody wants it any more, or the root has gone.
+        let Ok((ORDER_LEN, descriptors)) = received else { std::process::exit(0) };
+        let Some((owner, call)) = Order::subject_of(&message) else { std::process::exit(1) };
+        let streams = match Order::from_message(&message, &descriptors) {
+            Ok(order) => take_over(&order),
+            // The root makes no mistakes: this process had no room for the descriptors.
+            Err(_) => Err(io::Error::from_raw_os_error(libc::EMFILE)),
+        };
+        let _ = rustix::thread::set_name(&name);
+        Birth { owner, call, arena, requests, identity, attributes, streams }
+    }
+}
+
+/// Gives a new process its streams and its directory.
+fn take_over(order: &Order<'_>) -> io::Result<()> {
+    for (number, stream) in order.stdio.into_iter().enumerate() {
+        stdio::replace(number, stream)?;
+    }
+    order.directory.map_or(Ok(()), |directory| Ok(fchdir(directory)?))
+}
