@@ -146,7 +146,14 @@ impl Children {
             return Ok(child);
         };
         let key = child.owner.to_bits();
-        lock(&self.running).insert(key, child.clone());
+        let mut running = lock(&self.running);
+        // Its starter may have died while it was started: then nobody would end it.
+        let is_orphan = child.starter != arena.me() && !running.contains_key(&child.starter.to_bits());
+        if child.kill_on_drop && is_orphan {
+            let _ = child.signal(Signal::KILL);
+        }
+        running.insert(key, child.clone());
+        drop(running);
         let watched = self.watch(fd, key);
         if watched.is_err() {
             lock(&self.running).remove(&key);

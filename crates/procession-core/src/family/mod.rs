@@ -14,7 +14,7 @@ pub(crate) use root::Root;
 use crate::{
     arena::Arena,
     error::{Error, ErrorKind, Result},
-    sys::{identity::Identity, sentinel},
+    sys::{clone::leave, identity::Identity, sentinel},
 };
 use rustix::fd::OwnedFd;
 use std::sync::{
@@ -101,8 +101,8 @@ fn end_fork() -> ! {
     eprintln!(
         "procession: a function that runs in another process forked, and the copy returned from it; the copy ends"
     );
-    // SAFETY: bounds, aliasing, lifetime: it takes a number and doesn't return. Nothing of the member's may be run.
-    unsafe { libc::_exit(101) }
+    // Nothing of the member's may be run.
+    leave(101)
 }
 
 /// Whether this process has a family already.

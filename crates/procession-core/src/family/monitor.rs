@@ -91,12 +91,18 @@ pub(super) extern "C" fn at_exit() {
     if !sentinel::is_member() {
         return;
     }
-    let children = root.children.all();
-    for child in children.iter().filter(|child| child.daemon) {
-        let _ = child.signal(Signal::KILL);
-    }
-    for child in children {
-        child.wait(arena, Deadline::NEVER);
+    // Members may start others as long as they run.
+    loop {
+        let children = root.children.all();
+        if children.is_empty() {
+            break;
+        }
+        for child in children.iter().filter(|child| child.daemon) {
+            let _ = child.signal(Signal::KILL);
+        }
+        for child in children {
+            root.children.wait(&child, arena, Deadline::NEVER);
+        }
     }
     root.forkserver.end(root);
 }

@@ -3,11 +3,12 @@
 //! All members share one end of a socket. A request is an order and the descriptors that go with it, the first of which is
 //! where the answer is to go. A thread of the root answers one after the other; it's started with the first request.
 
-use super::{FAMILY, Family, Root};
+use super::{Child, FAMILY, Family, Root};
 use crate::{
     arena::Arena,
     error::{Error, ErrorKind, Result},
-    start::{ORDER_LEN, Order},
+    recovery,
+    start::{CallRecord, ORDER_LEN, Order},
     sys::{identity::Identity, pidfd::Pidfd, signals, socket},
 };
 use rustix::{
@@ -18,6 +19,7 @@ use rustix::{
 use std::{
     io,
     panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
     thread,
     time::Duration,
 };
@@ -52,11 +54,12 @@ impl Started {
 
 /// The member's part: has the root start a process.
 pub(crate) fn ask(family: &Family, order: &Order<'_>) -> Result<Started> {
-    let same = Identity::current().is_ok_and(|identity| identity.acts_for_the_same(&family.identity));
+    let status = order.local.map(|local| Identity::of(local.status()));
+    let same = status.is_some_and(|own| own.is_ok_and(|own| own.has_the_rights_of(&family.identity)));
     if !same {
         return Err(Error::new(
             ErrorKind::Unsupported,
-            "this process acts for another user or group than its family does; the family starts no processes for it",
+            "this process acts for another user or under other restrictions than when it joined its family, whose root starts no processes for it",
         ));
     }
     let failed = |e: Errno| match e {
@@ -107,24 +110,38 @@ fn serve(arena: &Arena, root: &Root) {
         return;
     };
     let Some(answer) = descriptors[0].take() else { return };
-    let outcome = Order::from_message(&message[..len], &descriptors).and_then(|order| {
-        if !arena.members().hand_over(order.owner, order.starter, arena.me()) {
-            return Err(Error::new(ErrorKind::StartFailed, "who wanted the process has died"));
-        }
-        root.start(arena, &order)
-    });
-    let _ = match outcome {
+    let outcome =
+        Order::from_message(&message[..len], &descriptors).and_then(|order| start(arena, root, &order));
+    match outcome {
         Ok(child) => {
             let pidfd: Vec<BorrowedFd<'_>> = child.pidfd().into_iter().collect();
             let mut text = vec![STARTED, pidfd.len() as u8];
             text.extend_from_slice(&child.pid.to_le_bytes());
-            socket::send(answer.as_fd(), &text, &pidfd)
+            let told = socket::try_send(answer.as_fd(), &text, &pidfd)
+                // Too many descriptors are under way: then without.
+                .or_else(|_| socket::try_send(answer.as_fd(), &text, &[]));
+            if told.is_err() {
+                // Nobody knows of it.
+                let _ = child.signal(Signal::KILL);
+            }
         }
         Err(e) => {
             let mut text = vec![FAILED];
             e.encode(&mut text);
             text.truncate(ANSWER_LEN);
-            socket::send(answer.as_fd(), &text, &[])
+            let _ = socket::try_send(answer.as_fd(), &text, &[]);
         }
-    };
+    }
+}
+
+/// Starts what a member ordered. From the hand-over on, giving it up is this process's business.
+fn start(arena: &Arena, root: &Root, order: &Order<'_>) -> Result<Arc<Child>> {
+    let (members, me) = (arena.members(), arena.me());
+    if order.starter == me || !CallRecord::is_for(arena, order.call, order.owner) {
+        return Err(Error::corrupted("an order for a new process"));
+    }
+    if !members.is_alive(order.starter) || !members.hand_over(order.owner, order.starter, me) {
+        return Err(Error::new(ErrorKind::StartFailed, "who wanted the process has died"));
+    }
+    root.start(arena, order).inspect_err(|_| recovery::give_up(arena, order.owner, me))
 }

@@ -6,7 +6,9 @@ use crate::{
     error::{Error, ErrorKind, Result},
     members::Owner,
     start::{ForkServer, Forked, MAX_DEPTH, Order, StartMethod, Token, execute},
-    sys::{clock::Deadline, identity::Identity, lifeline, pidfd::Pidfd, sentinel, socket, spawn},
+    sys::{
+        clock::Deadline, identity::Identity, lifeline, pidfd::Pidfd, sentinel, socket, spawn, status::Status,
+    },
 };
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::{
@@ -71,7 +73,8 @@ impl Root {
             Error::new(ErrorKind::Unsupported, text)
         })?;
         let children = Children::new().map_err(system("could not watch processes"))?;
-        let identity = Identity::current().map_err(system("could not find out who this is"))?;
+        let unknown = system("could not find out who this is (is /proc mounted?)");
+        let identity = Status::current().and_then(|status| Identity::of(&status)).map_err(unknown)?;
         let pair = |e: rustix::io::Errno| Error::system("could not create the socket for requests", e);
         let (incoming, requests) = socket::pair(PATIENCE).map_err(pair)?;
         children.watch_requests(&incoming).map_err(system("could not watch for requests"))?;

@@ -78,6 +78,11 @@ impl<'a> Table<'a> {
         self.slot(owner).mark_dead(owner.generation())
     }
 
+    /// Gives up a member that `starter` reserved and that has not arrived; false if it has, or somebody else starts it.
+    pub(crate) fn give_up(&self, owner: Owner, starter: Owner) -> bool {
+        self.slot(owner).give_up(owner.generation(), starter.tag())
+    }
+
     pub(crate) fn release(&self, owner: Owner) {
         self.slot(owner).release(owner.generation());
     }

@@ -13,3 +13,13 @@ pub(crate) fn mark_dead(arena: &Arena, dead: Owner) {
     arena.mark_locks(dead);
     for_each_object(arena, |_, _, object| object.mark(arena, dead));
 }
+
+/// Gives up a member that `starter` reserved and that never arrived, unless somebody else goes on with its start: then it's
+/// theirs to give up.
+pub(crate) fn give_up(arena: &Arena, owner: Owner, starter: Owner) {
+    if arena.members().give_up(owner, starter) {
+        arena.count_death();
+        // It held nothing, but others may wait for it.
+        mark_dead(arena, owner);
+    }
+}

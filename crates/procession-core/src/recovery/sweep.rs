@@ -44,8 +44,9 @@ pub(crate) fn sweep(arena: &Arena) {
         for owner in dead {
             // A process that the dead one was about to start, and that has not arrived, will be turned away.
             for reserved in arena.members().reserved_by(owner) {
-                arena.members().mark_dead(reserved);
-                arena.count_death();
+                if arena.members().give_up(reserved, owner) {
+                    arena.count_death();
+                }
             }
             arena.members().release(owner);
             kill_point!(SweepAfterRelease);

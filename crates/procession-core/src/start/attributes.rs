@@ -5,27 +5,36 @@ use crate::{
     error::{Error, ErrorKind, Result},
     sys::{
         affinity::{self, Processors},
+        scheduling::Scheduling,
         signals,
+        status::Status,
     },
 };
 use rustix::{
     fs::Mode,
-    process::{Resource, Rlimit, getpriority_process, getrlimit, setpriority_process, setrlimit, umask},
+    process::{Resource, Rlimit, getrlimit, setrlimit, umask},
 };
-use std::{fs::File, io, os::unix::fs::FileExt, sync::OnceLock};
+use std::io;
 
 /// The attributes of a process, and of the thread that starts another.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Attributes {
     umask: u32,
-    nice: i32,
     /// Signals that the thread blocks, and that the process ignores, as bits.
     blocked: u64,
     ignored: u64,
-    /// `None` on a machine with more processors than the set holds: then it isn't handed on.
+    /// `None` where the kernel doesn't tell: then it isn't handed on.
+    scheduling: Option<Scheduling>,
+    /// `None` on a machine with more processors than the set holds.
     processors: Option<Processors>,
     limits: [Rlimit; RESOURCES.len()],
+    /// What was asked for and not taken over: a start fails that can't give it.
+    asked: u64,
 }
+
+const ASKED_NICE: u64 = 1;
+const ASKED_MEMORY: u64 = 2;
+const ASKED_PROCESSORS: u64 = 4;
 
 const RESOURCES: [(Resource, &str); 16] = [
     (Resource::As, "RLIMIT_AS"),
@@ -52,74 +61,85 @@ const DATA: usize = 3;
 const NOT_OURS: u64 = 1 << (libc::SIGKILL - 1) | 1 << (libc::SIGSTOP - 1) | 1 << 31 | 1 << 32;
 
 impl Attributes {
-    /// Of this process and thread. Keeps a descriptor open for the next time.
-    pub(super) fn current() -> Result<Attributes> {
-        static STATUS: OnceLock<File> = OnceLock::new();
-        let status = match STATUS.get() {
-            Some(status) => status,
-            None => {
-                let status = open_status().map_err(unknown)?;
-                STATUS.get_or_init(|| status)
-            }
-        };
-        Attributes::read(status).map_err(unknown)
-    }
-
-    /// Of this process and thread, which does not ask again.
-    pub(super) fn current_once() -> Result<Attributes> {
-        open_status().and_then(|status| Attributes::read(&status)).map_err(unknown)
-    }
-
-    fn read(status: &File) -> io::Result<Attributes> {
-        // Only the kernel's report tells the mask of new files without changing it for a moment.
-        let mut text = [0; 4096];
-        let len = status.read_at(&mut text, 0)?;
-        let text = String::from_utf8_lossy(&text[..len]);
-        let field = |name: &str, radix| {
-            let line = text.lines().find_map(|line| line.strip_prefix(name));
-            line.and_then(|value| u64::from_str_radix(value.trim(), radix).ok())
-                .ok_or(io::ErrorKind::InvalidData)
-        };
+    /// Of this process, which the report is about, and of the calling thread.
+    pub(super) fn of(status: &Status) -> Result<Attributes> {
+        // Only the report tells the mask of new files without changing it for a moment.
+        let number = |name, radix| status.number(name, radix).map_err(unknown);
         Ok(Attributes {
-            umask: field("Umask:", 8)? as u32,
-            nice: getpriority_process(None)?,
+            umask: number("Umask", 8)? as u32,
             blocked: signals::mask(None),
-            ignored: field("SigIgn:", 16)?,
+            ignored: number("SigIgn", 16)?,
+            scheduling: Scheduling::current().ok(),
             processors: affinity::current().ok(),
             limits: RESOURCES.map(|(resource, _)| getrlimit(resource)),
+            asked: 0,
         })
     }
 
-    /// Changes what it has of its own.
-    pub(super) fn change(&mut self, nice: Option<i32>, memory: Option<u64>, processors: Option<Processors>) {
-        self.nice = nice.unwrap_or(self.nice);
-        self.processors = processors.or(self.processors);
+    /// Changes what is asked for.
+    pub(super) fn ask(&mut self, nice: Option<i32>, memory: Option<u64>, processors: Option<Processors>) {
+        if let Some(nice) = nice {
+            self.scheduling.get_or_insert_default().nice = nice;
+            self.asked |= ASKED_NICE;
+        }
         if let Some(memory) = memory {
             let hard = self.limits[DATA].maximum.map_or(memory, |hard| hard.min(memory));
             self.limits[DATA] = Rlimit { current: Some(hard), maximum: Some(hard) };
+            self.asked |= ASKED_MEMORY;
+        }
+        if processors.is_some() {
+            self.processors = processors;
+            self.asked |= ASKED_PROCESSORS;
         }
     }
 
-    /// Makes them those of this process and thread, which has `present`.
+    /// Whether a process that has `other` may be allowed less than what this one has.
+    pub(super) fn exceed(&self, other: &Attributes) -> bool {
+        let nice = |attributes: &Attributes| attributes.scheduling.map_or(0, |scheduling| scheduling.nice);
+        let hard = |limit: &Rlimit| limit.maximum.unwrap_or(u64::MAX);
+        let is_higher = |(one, other): (&Rlimit, &Rlimit)| hard(one) > hard(other);
+        nice(self) < nice(other) || self.limits.iter().zip(&other.limits).any(is_higher)
+    }
+
+    /// Makes them those of this process and thread, which has `present`. What can't be taken over is taken over as far as
+    /// it can; what was asked for fails.
     pub(super) fn apply(&self, present: &Attributes) -> Result<()> {
+        let asked = |flag| self.asked & flag != 0;
         if present.umask != self.umask {
             umask(Mode::from_raw_mode(self.umask));
         }
         for (i, (resource, name)) in RESOURCES.into_iter().enumerate() {
-            let limit = &self.limits[i];
-            if present.limits[i] != *limit {
-                let changed = setrlimit(resource, limit.clone());
-                changed.map_err(|e| refused(format_args!("{name} {}", limit_text(limit)), e))?;
+            let (limit, present) = (&self.limits[i], &present.limits[i]);
+            if limit == present {
+                continue;
+            }
+            match setrlimit(resource, limit.clone()) {
+                Ok(()) => {}
+                Err(e) if i == DATA && asked(ASKED_MEMORY) => {
+                    return Err(refused(format_args!("{name} {}", limit_text(limit)), e));
+                }
+                Err(_) => {
+                    let _ = setrlimit(resource, lower(limit, present));
+                }
             }
         }
-        if present.nice != self.nice {
-            setpriority_process(None, self.nice)
-                .map_err(|e| refused(format_args!("nice {}", self.nice), e))?;
+        if let Some(scheduling) = self.scheduling
+            && present.scheduling != self.scheduling
+        {
+            match scheduling.set() {
+                Err(e) if asked(ASKED_NICE) => {
+                    return Err(refused(format_args!("nice {}", scheduling.nice), e));
+                }
+                _ => {}
+            }
         }
         if let Some(processors) = &self.processors
             && present.processors.as_ref() != Some(processors)
         {
-            affinity::set(processors).map_err(|e| refused("the set of processors", e))?;
+            match affinity::set(processors) {
+                Err(e) if asked(ASKED_PROCESSORS) => return Err(refused("the set of processors", e)),
+                _ => {}
+            }
         }
         let changed = (present.ignored ^ self.ignored) & !NOT_OURS;
         for signal in (1..=64).filter(|signal| changed >> (signal - 1) & 1 != 0) {
@@ -132,13 +152,9 @@ impl Attributes {
 
     /// As words that travel.
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        let mut words = vec![
-            u64::from(self.umask),
-            self.nice as u64,
-            self.blocked,
-            self.ignored,
-            self.processors.is_some() as u64,
-        ];
+        let has = u64::from(self.scheduling.is_some()) | u64::from(self.processors.is_some()) << 1;
+        let mut words = vec![u64::from(self.umask), self.blocked, self.ignored, self.asked, has];
+        words.extend(self.scheduling.unwrap_or_default().to_words());
         words.extend(self.processors.unwrap_or_default());
         for limit in &self.limits {
             words.extend([limit.current, limit.maximum].map(|bound| bound.unwrap_or(u64::MAX)));
@@ -150,10 +166,10 @@ impl Attributes {
         let mut words =
             bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().expect("eight bytes")));
         let mut next = || words.next().ok_or_else(|| Error::corrupted("the attributes of a new process"));
-        let (umask, nice, blocked, ignored) = (next()? as u32, next()? as i32, next()?, next()?);
-        let has_processors = next()? != 0;
+        let (umask, blocked, ignored, asked, has) = (next()? as u32, next()?, next()?, next()?, next()?);
+        let mut scheduling = [0; 6];
         let mut processors: Processors = [0; 16];
-        for word in &mut processors {
+        for word in scheduling.iter_mut().chain(&mut processors) {
             *word = next()?;
         }
         let mut limits = RESOURCES.map(|_| Rlimit { current: None, maximum: None });
@@ -161,14 +177,20 @@ impl Attributes {
             let bound = |word: u64| (word != u64::MAX).then_some(word);
             *limit = Rlimit { current: bound(next()?), maximum: bound(next()?) };
         }
-        let processors = has_processors.then_some(processors);
-        Ok(Attributes { umask, nice, blocked, ignored, processors, limits })
+        let scheduling = (has & 1 != 0).then(|| Scheduling::from_words(scheduling));
+        let processors = (has & 2 != 0).then_some(processors);
+        Ok(Attributes { umask, blocked, ignored, scheduling, processors, limits, asked })
     }
 }
 
-fn open_status() -> io::Result<File> {
-    let status = File::open("/proc/self/status")?;
-    Ok(File::from(rustix::io::fcntl_dupfd_cloexec(&status, 3)?))
+/// The limit as far as a process that has `present` may have it.
+fn lower(limit: &Rlimit, present: &Rlimit) -> Rlimit {
+    let less = |one: Option<u64>, other: Option<u64>| match (one, other) {
+        (Some(one), Some(other)) => Some(one.min(other)),
+        (one, other) => one.or(other),
+    };
+    let maximum = less(limit.maximum, present.maximum);
+    Rlimit { current: less(limit.current, maximum), maximum }
 }
 
 fn unknown(e: io::Error) -> Error {
@@ -190,13 +212,27 @@ mod tests {
 
     #[test]
     fn they_survive_their_journey() {
-        let mut attributes = Attributes::current().unwrap();
-        assert_eq!(attributes, Attributes::current_once().unwrap());
+        let mut attributes = Attributes::of(&Status::current().unwrap()).unwrap();
+        assert_eq!(attributes, Attributes::of(&Status::current_once().unwrap()).unwrap());
         assert_eq!(Attributes::from_bytes(&attributes.to_bytes()).unwrap(), attributes);
-        attributes.change(Some(-7), Some(1 << 30), None);
+        attributes.ask(Some(-7), Some(1 << 30), None);
         attributes.processors = None;
         let bytes = attributes.to_bytes();
         assert_eq!(Attributes::from_bytes(&bytes).unwrap(), attributes);
         assert!(Attributes::from_bytes(&bytes[..bytes.len() - 8]).unwrap_err().is_corrupted());
+    }
+
+    #[test]
+    fn what_exceeds_is_seen_and_lowered() {
+        let limit = |current, maximum| Rlimit { current, maximum };
+        assert_eq!(lower(&limit(None, None), &limit(Some(5), Some(9))), limit(Some(9), Some(9)));
+        assert_eq!(lower(&limit(Some(3), None), &limit(Some(5), Some(9))), limit(Some(3), Some(9)));
+        let present = Attributes::of(&Status::current().unwrap()).unwrap();
+        let mut other = present.clone();
+        assert!(!other.exceed(&present));
+        other.ask(Some(19), None, None);
+        assert!(present.exceed(&other) || present.scheduling.unwrap().nice == 19);
+        other.limits[0].maximum = Some(1);
+        assert!(present.exceed(&other) && present.limits[0].maximum != Some(1));
     }
 }

@@ -174,6 +174,11 @@ impl CallRecord {
         })
     }
 
+    /// Whether the call is what `member` is to run.
+    pub(crate) fn is_for(arena: &Arena, handle: Handle, member: Owner) -> bool {
+        arena.object::<CallRecord>(handle).is_ok_and(|record| record.sides.second() == Some(member))
+    }
+
     /// The environment that the process is to have, for whoever executes the program.
     pub(super) fn environment(arena: &Arena, handle: Handle) -> Result<Environment> {
         CallRecord::read_part(arena, handle, 2).map(Environment::from_bytes)

@@ -17,6 +17,7 @@ use crate::{
     sys::{
         identity::Identity,
         lifeline::{self, Lifeline},
+        status::Status,
     },
 };
 use std::{
@@ -61,10 +62,12 @@ fn executed(owner: Owner, call: Handle, inherited: Inherited) -> Result<Infallib
     // First of all, so that the root's death ends this process wherever it is.
     lifeline::arm(Lifeline::new(lifeline)).map_err(|e| Error::system("could not arm the lifeline", e))?;
     drop(others);
-    let identity = Identity::current().map_err(|e| Error::system("could not find out who this is", e))?;
+    let unknown = |e| Error::system("could not find out who this is (is /proc mounted?)", e);
+    let status = Status::current_once().map_err(unknown)?;
+    let identity = Identity::of(&status).map_err(unknown)?;
     let family = family::join(owner, Arena::attach(arena)?, requests, identity)?;
     run(family, call, |job| match job.attributes {
-        Some(attributes) => attributes.apply(&Attributes::current_once()?),
+        Some(attributes) => attributes.apply(&Attributes::of(&status)?),
         // It was executed by who wanted it.
         None => Ok(()),
     })
@@ -75,8 +78,7 @@ fn forked(birth: Birth) -> Result<Infallible> {
     let Birth { owner, call, arena, requests, identity, attributes: present, streams } = birth;
     let family = family::join(owner, arena, requests, identity)?;
     run(family, call, |mut job| {
-        streams
-            .map_err(|e| Error::system("the new process could not take over its streams and directory", e))?;
+        streams?;
         if let Ok(token) = std::env::var(VARIABLE) {
             job.environment.push(VARIABLE.into(), OsStr::new(&token));
         }

@@ -7,7 +7,7 @@ use super::{
     exit::Exit,
     function::{FunctionId, Verdict},
     method::{StartMethod, default_method},
-    order::Order,
+    order::{Local, Order},
     token::Token,
 };
 use crate::{
@@ -16,7 +16,9 @@ use crate::{
     family::{self, Child, Started},
     members::{Owner, SLOTS},
     recovery,
-    sys::{affinity::Processors, clock::Deadline, environment::Environment, spawn::Stream, stdio},
+    sys::{
+        affinity::Processors, clock::Deadline, environment::Environment, spawn::Stream, status::Status, stdio,
+    },
 };
 use rustix::{
     fd::{AsFd, OwnedFd},
@@ -102,26 +104,36 @@ impl<'a> Launch<'a> {
     pub fn start(mut self) -> Result<Running> {
         let family = family::current()?;
         let arena = &family.arena;
-        let method = match self.method.unwrap_or_else(default_method) {
+        let mut method = match self.method.unwrap_or_else(default_method) {
             // The harness has threads.
             StartMethod::ForkServer if test_entry().is_some() => StartMethod::Spawn,
             method => method,
         };
         let environment = environment(self.clear_environment, std::mem::take(&mut self.environment))?;
-        // What this process executes itself inherits all that isn't changed; others are told.
-        let inherits = method == StartMethod::Spawn && family.root.is_some();
-        let changes = self.nice.is_some() || self.memory_limit.is_some() || self.processors.is_some();
-        let attributes = if inherits && !changes {
-            None
-        } else {
-            let mut attributes = Attributes::current()?;
-            attributes.change(self.nice, self.memory_limit, self.processors);
-            Some(attributes)
-        };
+        let is_root = family.root.is_some();
         let directory = match &self.current_dir {
-            None if inherits => None,
-            dir => Some(open_directory(dir.as_deref().unwrap_or(Path::new(".")))?),
+            Some(directory) => Some(open_directory(directory)?),
+            None if is_root && method == StartMethod::Spawn => None,
+            None => match open_directory(Path::new(".")) {
+                Ok(directory) => Some(directory),
+                // One that this process came into and may not open: executed from here, the new one starts there as well.
+                Err(_) if is_root => {
+                    method = StartMethod::Spawn;
+                    None
+                }
+                Err(e) => return Err(e),
+            },
         };
+        // What this process executes itself inherits all that isn't changed; others are told.
+        let inherits = method == StartMethod::Spawn && is_root;
+        let changes = self.nice.is_some() || self.memory_limit.is_some() || self.processors.is_some();
+        let (mut status, mut attributes) = (None, None);
+        if !inherits || changes {
+            let unknown =
+                |e| Error::system("could not find out what a new process inherits (is /proc mounted?)", e);
+            let status = status.insert(Status::current().map_err(unknown)?);
+            attributes.insert(Attributes::of(status)?).ask(self.nice, self.memory_limit, self.processors);
+        }
         let stdio = [0, 1, 2].map(|number: usize| match &self.stdio[number] {
             Some(fd) => Stream::From(fd.as_fd()),
             None if inherits => Stream::Keep,
@@ -148,6 +160,10 @@ impl<'a> Launch<'a> {
             kill_on_drop: self.kill_on_drop,
             stdio,
             directory: directory.as_ref().map(|fd| fd.as_fd()),
+            local: status
+                .as_ref()
+                .zip(attributes.as_ref())
+                .map(|(status, attributes)| Local { status, attributes }),
         };
         let process = match &family.root {
             Some(root) => root.start(arena, &order).map(Process::Child),
@@ -207,7 +223,7 @@ fn reserve(arena: &Arena) -> Result<Owner> {
 
 /// Ends the life of a member that never came to be.
 fn give_up(arena: &Arena, owner: Owner) {
-    recovery::mark_dead(arena, owner);
+    recovery::give_up(arena, owner, arena.me());
     recovery::sweep(arena);
 }
 

@@ -1,12 +1,12 @@
 //! The order: what the root is asked to start. It travels from members to the root, and from the root to its forkserver,
 //! as a message with descriptors.
 
-use super::method::StartMethod;
+use super::{attributes::Attributes, method::StartMethod};
 use crate::{
     arena::Handle,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     members::Owner,
-    sys::{socket::DESCRIPTORS, spawn::Stream},
+    sys::{socket::DESCRIPTORS, spawn::Stream, status::Status},
 };
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -24,6 +24,21 @@ pub(crate) struct Order<'a> {
     pub(crate) kill_on_drop: bool,
     pub(crate) stdio: [Stream<'a>; 3],
     pub(crate) directory: Option<BorrowedFd<'a>>,
+    /// What the starter is, if that is this process: this doesn't travel.
+    pub(crate) local: Option<Local<'a>>,
+}
+
+/// What a starter knows of itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Local<'a> {
+    pub(super) status: &'a Status,
+    pub(super) attributes: &'a Attributes,
+}
+
+impl Local<'_> {
+    pub(crate) fn status(&self) -> &Status {
+        self.status
+    }
 }
 
 const WORDS: usize = 5;
@@ -71,7 +86,7 @@ impl<'a> Order<'a> {
     ///
     /// # Errors
     ///
-    /// Corrupted when no member can have sent it, or when its descriptors didn't fit into this process.
+    /// Corrupted when no member can have sent it; start failed when its descriptors didn't fit into this process.
     pub(crate) fn from_message(message: &[u8], descriptors: &'a [Option<OwnedFd>]) -> Result<Order<'a>> {
         let wrong = || Error::corrupted("an order for a new process");
         if message.len() != ORDER_LEN {
@@ -79,15 +94,21 @@ impl<'a> Order<'a> {
         }
         let word = |i: usize| u64::from_le_bytes(message[i * 8..][..8].try_into().expect("eight bytes"));
         let flags = word(0);
+        let no_room = || {
+            Error::new(
+                ErrorKind::StartFailed,
+                "there is no room for the descriptors of a new process (RLIMIT_NOFILE?)",
+            )
+        };
         let mut descriptors = descriptors.iter().flatten().map(|fd| fd.as_fd());
         let mut stdio = [Stream::Closed; 3];
         for (i, stream) in stdio.iter_mut().enumerate() {
             if flags >> i & 1 != 0 {
-                *stream = Stream::From(descriptors.next().ok_or_else(wrong)?);
+                *stream = Stream::From(descriptors.next().ok_or_else(no_room)?);
             }
         }
         let directory =
-            if flags & DIRECTORY != 0 { Some(descriptors.next().ok_or_else(wrong)?) } else { None };
+            if flags & DIRECTORY != 0 { Some(descriptors.next().ok_or_else(no_room)?) } else { None };
         Ok(Order {
             owner: Owner::from_bits(word(1)).ok_or_else(wrong)?,
             call: Handle { offset: word(2), generation: word(3) },
@@ -97,6 +118,7 @@ impl<'a> Order<'a> {
             kill_on_drop: flags & KILL_ON_DROP != 0,
             stdio,
             directory,
+            local: None,
         })
     }
 }
@@ -117,6 +139,7 @@ mod tests {
             kill_on_drop: false,
             stdio: [Stream::Closed, Stream::From(file.as_fd()), Stream::Closed],
             directory: Some(file.as_fd()),
+            local: None,
         };
         let (message, descriptors) = order.to_message();
         assert_eq!(descriptors.len(), 2);
@@ -129,6 +152,6 @@ mod tests {
         for wrong in [&message[..8], &[0xff; ORDER_LEN], &[0; ORDER_LEN]] {
             assert!(Order::from_message(wrong, &received).unwrap_err().is_corrupted());
         }
-        assert!(Order::from_message(&message, &received[..1]).unwrap_err().is_corrupted());
+        assert!(Order::from_message(&message, &received[..1]).unwrap_err().is_start_failed());
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{
     attributes::Attributes,
-    forkserver::{ANNOUNCEMENT, FAILED, READY, SPARE, SPARES},
+    server_link::{ANNOUNCEMENT, FAILED, GREETING, READY, SPARE, SPARES},
     spare::{Birth, Spare},
     token::Inherited,
 };
@@ -12,15 +12,16 @@ use crate::{
     error::Error,
     kill_point::kill_point,
     sys::{
-        clone::{Forker, Side},
+        clone::{Forker, Side, leave},
         identity::Identity,
         lifeline::Lifeline,
         register::{CELLS, Register},
         sentinel, signals, socket,
+        status::Status,
     },
 };
 use rustix::fd::{AsFd, OwnedFd};
-use std::{ffi::CStr, io, time::Duration};
+use std::{ffi::CStr, io, sync::atomic::Ordering::Relaxed, time::Duration};
 
 /// What the server is called.
 const NAME: &CStr = c"procession-fork";
@@ -31,11 +32,11 @@ const PATIENCE: Duration = Duration::from_secs(3600);
 /// Serves the root. Returns in the new processes only.
 pub(super) fn serve(inherited: Inherited) -> Birth {
     let Inherited { arena, lifeline, requests, others } = inherited;
-    let Ok([root, register]) = <[OwnedFd; 2]>::try_from(others) else { std::process::exit(1) };
+    let Ok([root, register]) = <[OwnedFd; 2]>::try_from(others) else { leave(1) };
     let lifeline = Lifeline::new(lifeline);
     // First of all, so that the root's death ends this process.
     let armed = lifeline.open().and_then(|own| own.arm().map(|()| own));
-    let attributes = Attributes::current_once();
+    let status = Status::current_once();
     // A terminal's signals reach it as well, and a service manager's.
     signals::mask(Some(!0));
     kill_point!(ServerBeforeGreeting);
@@ -46,32 +47,39 @@ pub(super) fn serve(inherited: Inherited) -> Birth {
         let register = Register::attach(register).map_err(|e| e.to_string())?;
         // After all that may start a thread.
         let forker = Forker::new()?;
-        let identity = Identity::current().map_err(|e| e.to_string())?;
+        let status = status.map_err(|e| e.to_string())?;
+        let identity = Identity::of(&status).map_err(|e| e.to_string())?;
+        let attributes = Attributes::of(&status).map_err(text)?;
         let name = rustix::thread::name().map_err(|e| io::Error::from(e).to_string())?;
         sentinel::prepare();
-        Ok((armed, arena, register, forker, identity, name, attributes.map_err(text)?))
+        Ok((armed, arena, register, forker, identity, name, attributes))
     })();
     let (armed, arena, register, forker, identity, name, attributes) = match ready {
         Ok(ready) => ready,
         Err(reason) => {
             let reason: Vec<u8> = std::iter::once(FAILED).chain(reason.into_bytes()).take(256).collect();
             let _ = socket::send(root.as_fd(), &reason, &[]);
-            std::process::exit(1);
+            leave(1);
         }
     };
     let _ = rustix::thread::set_name(NAME);
-    if socket::send(root.as_fd(), &[READY], &[]).is_err() {
-        std::process::exit(1);
+    // With the process id as this process knows it: in a namespace of its own it would name strangers to the root.
+    let mut greeting = [READY; GREETING];
+    greeting[1..].copy_from_slice(&std::process::id().to_le_bytes());
+    if socket::send(root.as_fd(), &greeting, &[]).is_err() {
+        leave(1);
     }
     kill_point!(ServerAfterGreeting);
     let mut number = 0;
     let (lifeline, orders) = loop {
         if number >= SPARES {
             // The root has gone, or wants no server any more: then there is nothing to receive.
-            let Ok((1, _)) = socket::receive(root.as_fd(), &mut [0]) else { std::process::exit(0) };
+            let Ok((1, _)) = socket::receive(root.as_fd(), &mut [0]) else { leave(0) };
             kill_point!(ServerAfterRequest);
         }
         let cell = register.cell(number);
+        // So that the page is there when the kernel writes to it.
+        cell.store(0, Relaxed);
         let forked = (|| -> io::Result<_> {
             let (theirs, orders) = socket::pair(PATIENCE)?;
             let lifeline = lifeline.open()?;
@@ -97,7 +105,7 @@ pub(super) fn serve(inherited: Inherited) -> Birth {
             }
         };
         if sent.is_err() {
-            std::process::exit(0);
+            leave(0);
         }
         kill_point!(ServerAfterAnnouncement);
         number += 1;

@@ -6,9 +6,10 @@ use super::{
 };
 use crate::{
     arena::{Arena, Handle},
+    error::{Error, Result},
     kill_point::kill_point,
     members::Owner,
-    sys::{identity::Identity, lifeline::Own, sentinel, socket, stdio},
+    sys::{clone::leave, identity::Identity, lifeline::Own, sentinel, socket, stdio},
 };
 use rustix::{
     fd::{AsFd, OwnedFd},
@@ -48,7 +49,7 @@ pub(super) struct Birth {
     /// What it inherited from the server, and not from whoever started it.
     pub(super) attributes: Attributes,
     /// Whether it has the streams and the directory that it was to have.
-    pub(super) streams: io::Result<()>,
+    pub(super) streams: Result<()>,
 }
 
 impl Spare {
@@ -60,18 +61,19 @@ impl Spare {
         let ready = lifeline.arm().is_ok();
         std::mem::forget(lifeline);
         sentinel::arm();
-        let (true, Ok(arena)) = (ready, arena.renew()) else { std::process::exit(1) };
+        let (true, Ok(arena)) = (ready, arena.renew()) else { leave(1) };
         kill_point!(SpareBeforeOrder);
         let mut message = [0; ORDER_LEN];
         let received = socket::receive(orders.as_fd(), &mut message);
         kill_point!(SpareAfterOrder);
         // Nobody wants it any more, or the root has gone.
-        let Ok((ORDER_LEN, descriptors)) = received else { std::process::exit(0) };
-        let Some((owner, call)) = Order::subject_of(&message) else { std::process::exit(1) };
+        let Ok((ORDER_LEN, descriptors)) = received else { leave(0) };
+        let Some((owner, call)) = Order::subject_of(&message) else { leave(1) };
         let streams = match Order::from_message(&message, &descriptors) {
-            Ok(order) => take_over(&order),
-            // The root makes no mistakes: this process had no room for the descriptors.
-            Err(_) => Err(io::Error::from_raw_os_error(libc::EMFILE)),
+            Ok(order) => take_over(&order).map_err(|e| {
+                Error::system("the new process could not take over its streams and directory", e)
+            }),
+            Err(e) => Err(e),
         };
         let _ = rustix::thread::set_name(&name);
         Birth { owner, call, arena, requests, identity, attributes, streams }

@@ -1,47 +1,51 @@
-//! What a process can't hand on to a copy of another process: who it acts for, and where signals of a terminal reach it.
+//! What a process can't hand on to a fork of another process: who it acts for, what it may, and where it lives.
 
-use std::io;
+use crate::sys::status::Status;
+use std::{io, os::unix::fs::MetadataExt};
 
 /// Two processes with the same identity may stand for each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Identity {
-    /// Real, effective and saved user and group: who it acts for.
-    users: [libc::uid_t; 3],
-    groups: [libc::gid_t; 3],
-    /// The session and the process group.
-    session: i32,
-    process_group: i32,
-    /// Restrictions of the calling thread: no new privileges, and the mode of system call filters.
-    restrictions: [i32; 2],
+    /// Users, groups, capabilities and filters, as the kernel reports them.
+    rights: Vec<String>,
+    /// The root directory: device and inode.
+    root: (u64, u64),
+    /// The session and the process group: where signals of a terminal reach it.
+    session: libc::pid_t,
+    process_group: libc::pid_t,
 }
 
+const RIGHTS: [&str; 11] = [
+    "Uid",
+    "Gid",
+    "Groups",
+    "CapInh",
+    "CapPrm",
+    "CapEff",
+    "CapBnd",
+    "CapAmb",
+    "NoNewPrivs",
+    "Seccomp",
+    "Seccomp_filters",
+];
+
 impl Identity {
-    /// Of the calling thread.
-    pub(crate) fn current() -> io::Result<Identity> {
-        let (mut users, mut groups) = ([0; 3], [0; 3]);
-        let [user, effective_user, saved_user] = &mut users;
-        let [group, effective_group, saved_group] = &mut groups;
-        // SAFETY: bounds: each writes three words, which are ours. Aliasing: ours alone. Lifetime: for the calls.
-        let failed = unsafe {
-            libc::getresuid(user, effective_user, saved_user) != 0
-                || libc::getresgid(group, effective_group, saved_group) != 0
-        };
-        if failed {
-            return Err(io::Error::last_os_error());
-        }
-        // SAFETY: bounds: the commands take no memory. Aliasing, lifetime: none is passed.
-        let ask = |command| unsafe { libc::prctl(command, 0, 0, 0, 0) };
+    /// Of the process that the report is about, which is this one.
+    pub(crate) fn of(status: &Status) -> io::Result<Identity> {
+        let root = std::fs::metadata("/")?;
+        // SAFETY: bounds: numbers only. Aliasing, lifetime: no memory is passed. (0 is the answer in a namespace that the
+        // leader isn't in, for which rustix has no type.)
+        let (session, process_group) = unsafe { (libc::getsid(0), libc::getpgrp()) };
         Ok(Identity {
-            users,
-            groups,
-            session: rustix::process::getsid(None)?.as_raw_nonzero().get(),
-            process_group: rustix::process::getpgrp().as_raw_nonzero().get(),
-            restrictions: [ask(libc::PR_GET_NO_NEW_PRIVS), ask(libc::PR_GET_SECCOMP)],
+            rights: RIGHTS.iter().map(|name| status.field(name).unwrap_or_default().to_string()).collect(),
+            root: (root.dev(), root.ino()),
+            session,
+            process_group,
         })
     }
 
-    /// Whether both act for the same users and groups.
-    pub(crate) fn acts_for_the_same(&self, other: &Identity) -> bool {
-        (self.users, self.groups) == (other.users, other.groups)
+    /// Whether both act for the same users and groups, under the same restrictions.
+    pub(crate) fn has_the_rights_of(&self, other: &Identity) -> bool {
+        (&self.rights, self.root) == (&other.rights, other.root)
     }
 }

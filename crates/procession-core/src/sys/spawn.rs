@@ -90,7 +90,8 @@ fn pointers(lines: impl Iterator<Item = *const c_char>) -> Vec<*mut c_char> {
     lines.map(|line| line.cast_mut()).chain([ptr::null_mut()]).collect()
 }
 
-/// Ends a child that cannot be watched. By its number, which nobody else can have: it's ours, and not yet reaped.
+/// Ends a child that cannot be watched. By its number, which nobody else can have as long as it isn't reaped; where SIGCHLD
+/// is ignored it may have been, a moment ago.
 pub(crate) fn abandon(pid: u32) {
     use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
     if let Some(pid) = Pid::from_raw(pid as i32) {

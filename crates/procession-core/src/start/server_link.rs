@@ -1,0 +1,284 @@
+//! One forkserver, as the root sees it. It always has a spare or two waiting; a start claims one, tells it who it is, and has
+//! the server make another.
+
+use super::{attributes::Attributes, execute::execute_server, order::Order};
+use crate::{
+    arena::Arena,
+    family::Root,
+    sys::{
+        clock::Deadline,
+        identity::Identity,
+        pidfd::Pidfd,
+        register::Register,
+        socket::{self, Received},
+        spawn,
+    },
+    wait,
+};
+use rustix::{
+    event::{PollFd, PollFlags, poll},
+    fd::{AsFd, BorrowedFd, OwnedFd},
+    process::Signal,
+};
+use std::{
+    io,
+    sync::atomic::{AtomicBool, Ordering::Relaxed},
+    time::Duration,
+};
+
+/// A server that has not reached `init()` after this long is killed.
+const START_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// One that makes no spare for this long is killed: it has nothing to do that could take a thousandth of it.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+/// How many spares wait. One serves starts that come one after the other; with a second one the server is already at work
+/// when two come at once.
+pub(super) const SPARES: usize = 2;
+
+/// How many spares one start tries.
+const ATTEMPTS: u32 = 3;
+
+/// What a server sends: that it's up, and which process it is; a spare: its cell, its process id, and its socket; or why not.
+pub(super) const READY: u8 = b'r';
+pub(super) const SPARE: u8 = b's';
+pub(super) const FAILED: u8 = b'f';
+
+/// How long these messages are.
+pub(super) const GREETING: usize = 5;
+pub(super) const ANNOUNCEMENT: usize = 9;
+
+/// The root's side.
+#[derive(Debug)]
+pub(super) struct Server {
+    pidfd: Pidfd,
+    socket: OwnedFd,
+    register: Register,
+    /// What it was a copy of when it started.
+    identity: Identity,
+    attributes: Option<Attributes>,
+    /// Whether a start was made with its help.
+    was_useful: AtomicBool,
+}
+
+/// A process that a server made.
+#[derive(Debug)]
+pub(crate) struct Forked {
+    pub(crate) pid: u32,
+    pub(crate) pidfd: Pidfd,
+}
+
+/// Why there is none.
+pub(super) enum Failed {
+    /// The server has ended.
+    Gone,
+    /// There is no room, or its spares were killed: the next start may have more luck.
+    Now,
+    /// It can't fork.
+    ForGood(io::Error),
+}
+
+/// Why a server didn't come up.
+pub(super) enum NotUp {
+    /// There was no room for it: it's not its fault.
+    Now,
+    Failed(String),
+    /// The next one would fail as well.
+    ForGood(String),
+}
+
+impl Server {
+    /// Starts one, and waits until it's up; gives up when `ending` is set.
+    pub(super) fn bring_up(
+        arena: &Arena,
+        root: &Root,
+        identity: &Identity,
+        attributes: Option<&Attributes>,
+        ending: &AtomicBool,
+    ) -> Result<Server, NotUp> {
+        let (socket, theirs) = socket::pair(PATIENCE).map_err(|_| NotUp::Now)?;
+        let mut register = Register::create().map_err(|_| NotUp::Now)?;
+        socket::set_patience(socket.as_fd(), PATIENCE).map_err(|_| NotUp::Now)?;
+        let pid = execute_server(arena, root, theirs.as_fd(), &register).map_err(|_| NotUp::Now)?;
+        drop(theirs);
+        register.close_file();
+        let pidfd = Pidfd::of_child(pid).map_err(|_| {
+            spawn::abandon(pid);
+            NotUp::Now
+        })?;
+        let (identity, attributes) = (identity.clone(), attributes.cloned());
+        let was_useful = AtomicBool::new(false);
+        let server = Server { pidfd, socket, register, identity, attributes, was_useful };
+        match server.greeting(pid, ending) {
+            Ok(()) => Ok(server),
+            Err(e) => {
+                server.end();
+                Err(e)
+            }
+        }
+    }
+
+    fn greeting(&self, pid: u32, ending: &AtomicBool) -> Result<(), NotUp> {
+        let ended = || NotUp::Failed("the forkserver ended before it reached procession::init()".to_string());
+        let deadline = Deadline::after(START_TIMEOUT);
+        while !self.wait_for_message(deadline.at_most(wait::SLICE)) {
+            // Also where something else has its socket open.
+            if self.has_ended() {
+                return Err(ended());
+            }
+            if ending.load(Relaxed) {
+                return Err(NotUp::Now);
+            }
+            if deadline.has_passed() {
+                let late = "the forkserver didn't reach procession::init() in time";
+                return Err(NotUp::ForGood(late.to_string()));
+            }
+        }
+        let mut text = [0; 256];
+        match socket::receive(self.socket.as_fd(), &mut text) {
+            Ok((GREETING, _)) if text[0] == READY && text[1..GREETING] == pid.to_le_bytes() => Ok(()),
+            Ok((GREETING, _)) if text[0] == READY => {
+                let stranger = "new processes live in another process id namespace than this one";
+                Err(NotUp::ForGood(stranger.to_string()))
+            }
+            Ok((len @ 1.., _)) => {
+                let reason = String::from_utf8_lossy(&text[1..len]);
+                Err(NotUp::ForGood(format!("this program can't be forked: {reason}")))
+            }
+            _ => Err(ended()),
+        }
+    }
+
+    /// Waits until there is something to receive; false when the deadline or the server's end came first.
+    fn wait_for_message(&self, deadline: Deadline) -> bool {
+        let mut set = vec![PollFd::new(&self.socket, PollFlags::IN)];
+        set.extend(self.fd().map(|fd| PollFd::from_borrowed_fd(fd, PollFlags::IN)));
+        let _ = poll(&mut set, deadline.timespec_left().as_ref());
+        !set[0].revents().is_empty()
+    }
+
+    pub(super) fn fd(&self) -> Option<BorrowedFd<'_>> {
+        self.pidfd.fd()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.pidfd.has_ended()
+    }
+
+    pub(super) fn was_useful(&self) -> bool {
+        self.was_useful.load(Relaxed)
+    }
+
+    /// Whether what it forks is what this process would have executed.
+    pub(super) fn may_stand_for(&self, identity: &Identity, attributes: Option<&Attributes>) -> bool {
+        self.identity == *identity
+            && match (attributes, &self.attributes) {
+                (Some(own), Some(its)) => !own.exceed(its),
+                _ => true,
+            }
+    }
+
+    /// Has a spare become the process that the order names.
+    pub(super) fn start(&self, order: &Order<'_>) -> Result<Forked, Failed> {
+        let (message, descriptors) = order.to_message();
+        for _ in 0..ATTEMPTS {
+            let mut text = [0; ANNOUNCEMENT];
+            let (len, received) = match socket::receive(self.socket.as_fd(), &mut text) {
+                Ok((len @ 1.., received)) => (len, received),
+                // It has ended, or it's stuck.
+                _ => return Err(Failed::Gone),
+            };
+            if let Some(e) = failure(&text[..len]) {
+                self.ask();
+                return Err(match e.raw_os_error() {
+                    Some(libc::EPERM | libc::EINVAL | libc::ENOSYS) => Failed::ForGood(e),
+                    _ => Failed::Now,
+                });
+            }
+            let started = self.claim(&text[..len], received).and_then(|(forked, orders)| {
+                match socket::send(orders.as_fd(), &message, &descriptors) {
+                    Ok(()) => Some(forked),
+                    // It was killed while it waited.
+                    Err(_) => {
+                        forked.end();
+                        None
+                    }
+                }
+            });
+            // After the order, since the server would be in the new process's way.
+            self.ask();
+            if let Some(forked) = started {
+                self.was_useful.store(true, Relaxed);
+                return Ok(forked);
+            }
+        }
+        Err(Failed::Now)
+    }
+
+    /// Has the server make one more spare.
+    fn ask(&self) {
+        // If it's gone, that is seen by whoever needs it next.
+        let _ = socket::send(self.socket.as_fd(), &[0], &[]);
+    }
+
+    /// Makes a spare that was announced the caller's: it, and the socket that its order goes to.
+    fn claim(&self, text: &[u8], received: Received) -> Option<(Forked, OwnedFd)> {
+        let [orders, ..] = received;
+        let (&SPARE, rest) = text.split_first()? else { return None };
+        let number = |at: usize| Some(u32::from_le_bytes(rest.get(at..at + 4)?.try_into().ok()?));
+        let forked = self.claim_cell(number(0)? as usize, number(4)?)?;
+        if orders.is_none() {
+            // This process had no room for another descriptor.
+            forked.end();
+        }
+        Some((forked, orders?))
+    }
+
+    fn claim_cell(&self, cell: usize, pid: u32) -> Option<Forked> {
+        if !self.register.claim(cell, pid) {
+            return None;
+        }
+        match Pidfd::of_child(pid) {
+            Ok(pidfd) => Some(Forked { pid, pidfd }),
+            Err(_) => {
+                spawn::abandon(pid);
+                None
+            }
+        }
+    }
+
+    /// Ends it, and its spares; what was started lives on. May be called again, and by several at a time.
+    pub(super) fn end(&self) {
+        let _ = self.pidfd.signal(Signal::KILL);
+        self.pidfd.wait_ended(Deadline::NEVER);
+        self.pidfd.reap();
+        let mut text = [0; ANNOUNCEMENT];
+        while let Ok((len @ 1.., received)) = socket::try_receive(self.socket.as_fd(), &mut text) {
+            if let Some((spare, _)) = self.claim(&text[..len], received) {
+                spare.end();
+            }
+        }
+        // Those that it didn't come to announce.
+        for (cell, pid) in self.register.unclaimed() {
+            if let Some(spare) = self.claim_cell(cell, pid) {
+                spare.end();
+            }
+        }
+    }
+}
+
+/// Why the server has no spare, if that is what it says.
+fn failure(text: &[u8]) -> Option<io::Error> {
+    let (&FAILED, rest) = text.split_first()? else { return None };
+    let number = rest.get(..4)?.try_into().ok()?;
+    Some(io::Error::from_raw_os_error(i32::from_le_bytes(number)))
+}
+
+impl Forked {
+    /// Ends one that has no order.
+    fn end(&self) {
+        let _ = self.pidfd.signal(Signal::KILL);
+        self.pidfd.wait_ended(Deadline::NEVER);
+        self.pidfd.reap();
+    }
+}
