@@ -149,7 +149,9 @@ mod tests {
         assert_eq!((back.method, back.daemon, back.kill_on_drop), (StartMethod::Spawn, true, false));
         assert!(matches!(back.stdio, [Stream::Closed, Stream::From(_), Stream::Closed]));
         assert!(back.directory.is_some());
-        for wrong in [&message[..8], &[0xff; ORDER_LEN], &[0; ORDER_LEN]] {
+        let mut stranger = message;
+        stranger[8..16].fill(0xff);
+        for wrong in [&message[..8], &stranger, &[0xff; ORDER_LEN + 1], &[0; ORDER_LEN]] {
             assert!(Order::from_message(wrong, &received).unwrap_err().is_corrupted());
         }
         assert!(Order::from_message(&message, &received[..1]).unwrap_err().is_start_failed());

@@ -101,7 +101,7 @@ impl Builder {
         self
     }
 
-    /// Sets an environment variable for it.
+    /// Sets an environment variable for it. By the forkserver, what runs before [`init`](crate::init) doesn't see it.
     pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Builder {
         self.environment.push((name.as_ref().to_owned(), Some(value.as_ref().to_owned())));
         self
