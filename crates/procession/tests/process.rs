@@ -184,18 +184,21 @@ fn a_killed_root_takes_all_with_it() {
     wait_until_gone(&mark);
 }
 
+fn late(text: String) {
+    std::thread::sleep(Duration::from_millis(100));
+    println!("{text}");
+}
+
 fn root_that_exits() -> ExitCode {
-    let (late, daemon) = (
-        Process::spawn(
-            || {
-                std::thread::sleep(Duration::from_millis(100));
-                println!("done");
-            },
-            (),
-        ),
-        Process::builder().daemon(true).spawn(forever, ()),
-    );
-    assert!(late.is_ok() && daemon.is_ok());
+    // The first one starts another when the root is at its exit already, and ends before it.
+    let starts_another = || {
+        std::thread::sleep(Duration::from_millis(50));
+        drop(Process::spawn(late, ("and so is what it started".to_string(),)).unwrap());
+        println!("done");
+    };
+    let (starts_another, daemon) =
+        (Process::spawn(starts_another, ()), Process::builder().daemon(true).spawn(forever, ()));
+    assert!(starts_another.is_ok() && daemon.is_ok());
     ExitCode::SUCCESS
 }
 
@@ -203,7 +206,7 @@ fn an_exiting_root_waits_for_all_but_daemons() {
     let mark = mark("exiting-root");
     let output = program("root that exits").env(MARK, &mark).output().unwrap();
     assert!(output.status.success());
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), "done\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), "done\nand so is what it started\n");
     assert_eq!(processes_with(MARK, &mark), [0; 0]);
 }
 

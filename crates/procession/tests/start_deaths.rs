@@ -14,6 +14,8 @@ fn main() -> ExitCode {
         random_kills_during_starts,
         a_new_forkserver_is_brought_up,
         a_stopped_forkserver_is_replaced,
+        a_forkserver_serves_all_settings,
+        killed_starters_leave_nothing_that_should_end_with_them,
     ])
 }
 
@@ -96,7 +98,55 @@ fn random_kills_during_starts() {
     );
     assert!(died > 0 && good > KILLS / 10);
     let audit = procession::audit().unwrap();
-    assert_eq!((audit.blocks, audit.leaked, audit.impossible), (0, 0, 0), "{audit:?}");
+    let left = (audit.objects.len(), audit.blocks, audit.leaked, audit.impossible, audit.members);
+    assert_eq!(left, (0, 0, 0, 0, 1), "{audit:?}");
+}
+
+fn a_forkserver_serves_all_settings() {
+    start_until(|| forkserver().is_some());
+    let server = forkserver();
+    for i in 0..20 {
+        let builder = Process::builder();
+        let builder = match i % 4 {
+            0 => builder,
+            1 => builder.nice(3),
+            2 => builder.memory_limit(256 << 20),
+            _ => builder.cpu_affinity([0]),
+        };
+        assert_eq!(builder.spawn(|n: u8| n, (i,)).unwrap().join().unwrap(), i);
+    }
+    assert_eq!(forkserver(), server, "one is enough");
+}
+
+/// Starts processes that end with their handles, until it's killed.
+fn starts_for_ever() {
+    let mut handles = Vec::new();
+    loop {
+        let process = Process::builder().kill_on_drop(true).spawn(thread::park, ());
+        handles.extend(process);
+        if handles.len() > 5 {
+            handles.clear();
+        }
+    }
+}
+
+fn killed_starters_leave_nothing_that_should_end_with_them() {
+    start_until(|| forkserver().is_some());
+    let before = Census::take_at_rest();
+    let mut rng = Rng::new("killed starters");
+    for _ in 0..60 {
+        let starter = Process::spawn(starts_for_ever, ()).unwrap();
+        for _ in 0..rng.below(300) {
+            thread::yield_now();
+        }
+        starter.kill().unwrap();
+        starter.join().unwrap_err();
+    }
+    before.wait_until_back();
+    Process::spawn(|| (), ()).unwrap().join().unwrap();
+    let audit = procession::audit().unwrap();
+    let left = (audit.objects.len(), audit.blocks, audit.leaked, audit.members);
+    assert_eq!(left, (0, 0, 0, 1), "{audit:?}");
 }
 
 /// Starts processes, which all give their value, until something is so.

@@ -113,7 +113,7 @@ impl Attributes {
             if limit == present {
                 continue;
             }
-            match setrlimit(resource, limit.clone()) {
+            match setrlimit(resource, *limit) {
                 Ok(()) => {}
                 Err(e) if i == DATA && asked(ASKED_MEMORY) => {
                     return Err(refused(format_args!("{name} {}", limit_text(limit)), e));

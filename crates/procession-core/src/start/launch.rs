@@ -111,29 +111,24 @@ impl<'a> Launch<'a> {
         };
         let environment = environment(self.clear_environment, std::mem::take(&mut self.environment))?;
         let is_root = family.root.is_some();
-        let directory = match &self.current_dir {
-            Some(directory) => Some(open_directory(directory)?),
-            None if is_root && method == StartMethod::Spawn => None,
-            None => match open_directory(Path::new(".")) {
-                Ok(directory) => Some(directory),
-                // One that this process came into and may not open: executed from here, the new one starts there as well.
-                Err(_) if is_root => {
-                    method = StartMethod::Spawn;
-                    None
-                }
-                Err(e) => return Err(e),
-            },
+        let directory = match self.directory(is_root && method == StartMethod::Spawn) {
+            // One that this process came into and may not open: executed from here, the new one starts there as well.
+            Err(_) if is_root && self.current_dir.is_none() => {
+                method = StartMethod::Spawn;
+                None
+            }
+            directory => directory?,
         };
         // What this process executes itself inherits all that isn't changed; others are told.
         let inherits = method == StartMethod::Spawn && is_root;
         let changes = self.nice.is_some() || self.memory_limit.is_some() || self.processors.is_some();
-        let (mut status, mut attributes) = (None, None);
-        if !inherits || changes {
-            let unknown =
-                |e| Error::system("could not find out what a new process inherits (is /proc mounted?)", e);
-            let status = status.insert(Status::current().map_err(unknown)?);
-            attributes.insert(Attributes::of(status)?).ask(self.nice, self.memory_limit, self.processors);
-        }
+        let own = if inherits && !changes { None } else { Some(own_attributes()?) };
+        let local = own.as_ref().map(|(status, attributes)| Local { status, attributes });
+        let attributes = local.map(|local| {
+            let mut attributes = local.attributes.clone();
+            attributes.ask(self.nice, self.memory_limit, self.processors);
+            attributes
+        });
         let stdio = [0, 1, 2].map(|number: usize| match &self.stdio[number] {
             Some(fd) => Stream::From(fd.as_fd()),
             None if inherits => Stream::Keep,
@@ -160,10 +155,7 @@ impl<'a> Launch<'a> {
             kill_on_drop: self.kill_on_drop,
             stdio,
             directory: directory.as_ref().map(|fd| fd.as_fd()),
-            local: status
-                .as_ref()
-                .zip(attributes.as_ref())
-                .map(|(status, attributes)| Local { status, attributes }),
+            local,
         };
         let process = match &family.root {
             Some(root) => root.start(arena, &order).map(Process::Child),
@@ -179,6 +171,22 @@ impl<'a> Launch<'a> {
             }
         }
     }
+
+    /// Where the process is to start; `None` where it inherits that.
+    fn directory(&self, inherits: bool) -> Result<Option<OwnedFd>> {
+        match &self.current_dir {
+            Some(directory) => open_directory(directory).map(Some),
+            None if inherits => Ok(None),
+            None => open_directory(Path::new(".")).map(Some),
+        }
+    }
+}
+
+fn own_attributes() -> Result<(Status, Attributes)> {
+    let unknown = |e| Error::system("could not find out what a new process inherits (is /proc mounted?)", e);
+    let status = Status::current().map_err(unknown)?;
+    let attributes = Attributes::of(&status)?;
+    Ok((status, attributes))
 }
 
 fn open_directory(path: &Path) -> Result<OwnedFd> {

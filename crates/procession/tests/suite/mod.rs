@@ -325,6 +325,8 @@ fn inherited() -> Vec<String> {
     all.push(fs::read_to_string("/proc/self/limits").unwrap());
     all.push(rustix::process::getpriority_process(None).unwrap().to_string());
     all.push(format!("{:?}", rustix::process::getpgrp()));
+    // SAFETY: bounds, aliasing, lifetime: no memory is passed.
+    all.push(format!("policy {}", unsafe { libc::sched_getscheduler(0) }));
     all.push(format!("{:?}", [0, 1, 2].map(|i| fs::read_link(format!("/proc/self/fd/{i}")).ok())));
     all
 }
@@ -346,7 +348,7 @@ fn change(nofile: u64, directory: &str) {
     block_and_ignore();
 }
 
-/// SIGUSR1 is blocked, SIGUSR2 ignored.
+/// SIGUSR1 is blocked, SIGUSR2 ignored, and the thread yields to all others.
 fn block_and_ignore() {
     // SAFETY: bounds: one set, emptied before it's used. Aliasing: ours alone. Lifetime: for the calls.
     unsafe {
@@ -355,6 +357,8 @@ fn block_and_ignore() {
         libc::sigaddset(&raw mut set, libc::SIGUSR1);
         libc::pthread_sigmask(libc::SIG_BLOCK, &raw const set, std::ptr::null_mut());
         libc::signal(libc::SIGUSR2, libc::SIG_IGN);
+        let none: libc::sched_param = std::mem::zeroed();
+        assert_eq!(libc::sched_setscheduler(0, libc::SCHED_BATCH, &raw const none), 0);
     }
 }
 
