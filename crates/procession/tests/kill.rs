@@ -89,6 +89,13 @@ fn workout(rounds: usize) {
     }
 }
 
+/// Needs more and more memory at once.
+fn grow() {
+    for size in 1.. {
+        drop(Loan::new(&vec![7; size << 26]).unwrap());
+    }
+}
+
 static ECHO: Descriptor = Descriptor::new(
     || "echo",
     |argument, result| {
@@ -171,7 +178,13 @@ fn member_dies_at(point: KillPoint) {
     let companion = Process::spawn(workout, (1000,)).unwrap();
     let rounds =
         if point.name().starts_with("call") || point.name().starts_with("slot") { 0 } else { 1_000_000 };
-    let victim = victim(point).spawn(workout, (rounds,)).unwrap();
+    let victim = victim(point);
+    let victim = match point {
+        // Passed only by who needs more than anybody before.
+        KillPoint::ChunkBeforeHighWater => victim.spawn(grow, ()),
+        _ => victim.spawn(workout, (rounds,)),
+    };
+    let victim = victim.unwrap();
     disturb_until(|| !victim.is_alive());
     assert_eq!(victim.exit_status().unwrap().signal(), Some(9), "it never came to {}", point.name());
     match victim.join() {

@@ -20,6 +20,10 @@ fn main() -> ExitCode {
     if std::env::var("PROGRAM").is_ok_and(|program| program == "threads before init") {
         std::thread::spawn(forever);
     }
+    if std::env::var("PROGRAM").is_ok_and(|program| program == "closes its input") {
+        // SAFETY: nothing here uses it.
+        unsafe { libc::close(0) };
+    }
     procession::init();
     if std::env::var(METHOD).is_ok_and(|method| method == "spawn") {
         procession::set_start_method(StartMethod::Spawn);
@@ -31,6 +35,7 @@ fn main() -> ExitCode {
             "root that reaps everything" => root_that_reaps_everything(),
             "some ends without a status" => some_ends_without_a_status(),
             "one process" => one_process(),
+            "closes its input" => closes_its_input(),
             "threads before init" => threads_before_init(),
             "little memory" => little_memory(),
             other => panic!("no program {other}"),
@@ -288,6 +293,20 @@ fn closed_standard_streams_are_no_trouble() {
         .env("PROGRAM", "one process")
         .status();
     assert!(status.unwrap().success());
+    assert!(program("closes its input").status().unwrap().success());
+}
+
+fn closes_its_input() -> ExitCode {
+    let text = || std::io::read_to_string(std::io::stdin()).ok();
+    for _ in 0..4 {
+        let file = std::fs::File::open("/proc/self/comm").unwrap();
+        assert!(Process::builder().stdin(file).spawn(text, ()).unwrap().join().unwrap().is_some());
+        // Whatever became of descriptor 0 in the child, it's nothing of the family's.
+        let what = || std::fs::read_link("/proc/self/fd/0").map(|target| target.display().to_string()).ok();
+        let found = Process::spawn(what, ()).unwrap().join().unwrap();
+        assert!(found.as_ref().is_none_or(|target| target.starts_with('/')), "{found:?}");
+    }
+    ExitCode::SUCCESS
 }
 
 fn threads_before_init() -> ExitCode {

@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         a_new_forkserver_is_brought_up,
         a_stopped_forkserver_is_replaced,
         a_forkserver_serves_all_settings,
+        what_ends_with_its_handle_lives_as_long,
         killed_starters_leave_nothing_that_should_end_with_them,
     ])
 }
@@ -116,6 +117,23 @@ fn a_forkserver_serves_all_settings() {
         assert_eq!(builder.spawn(|n: u8| n, (i,)).unwrap().join().unwrap(), i);
     }
     assert_eq!(forkserver(), server, "one is enough");
+}
+
+/// The first thing that a new process does, perhaps before its own start has come to its end.
+fn starts_at_once(n: u64) -> u64 {
+    Process::builder().kill_on_drop(true).spawn(|n: u64| n + 1, (n,)).unwrap().join().unwrap()
+}
+
+fn what_ends_with_its_handle_lives_as_long() {
+    thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                for n in 0..50 {
+                    assert_eq!(Process::spawn(starts_at_once, (n,)).unwrap().join().unwrap(), n + 1);
+                }
+            });
+        }
+    });
 }
 
 /// Starts processes that end with their handles, until it's killed.

@@ -147,8 +147,9 @@ impl Children {
         };
         let key = child.owner.to_bits();
         let mut running = lock(&self.running);
-        // Its starter may have died while it was started: then nobody would end it.
-        let is_orphan = child.starter != arena.me() && !running.contains_key(&child.starter.to_bits());
+        // Its starter may have died while it was started: then nobody would end it. (Who is marked dead later is removed
+        // later, under this lock.)
+        let is_orphan = child.starter != arena.me() && !arena.members().is_alive(child.starter);
         if child.kill_on_drop && is_orphan {
             let _ = child.signal(Signal::KILL);
         }

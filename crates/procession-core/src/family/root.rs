@@ -5,6 +5,7 @@ use crate::{
     arena::Arena,
     error::{Error, ErrorKind, Result},
     members::Owner,
+    recovery,
     start::{ForkServer, Forked, MAX_DEPTH, Order, StartMethod, Token, execute},
     sys::{
         clock::Deadline, identity::Identity, lifeline, pidfd::Pidfd, sentinel, socket, spawn, status::Status,
@@ -108,6 +109,8 @@ impl Root {
         };
         let unwatched = |pid: u32, e: std::io::Error| {
             spawn::abandon(pid);
+            // It may have come so far as to attach.
+            recovery::mark_dead(arena, order.owner);
             Error::new(ErrorKind::StartFailed, format!("could not watch the new process: {e}"))
         };
         let Forked { pid, pidfd } = match forked {

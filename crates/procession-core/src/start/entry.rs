@@ -63,7 +63,7 @@ fn executed(owner: Owner, call: Handle, inherited: Inherited) -> Result<Infallib
     lifeline::arm(Lifeline::new(lifeline)).map_err(|e| Error::system("could not arm the lifeline", e))?;
     drop(others);
     let unknown = |e| Error::system("could not find out who this is (is /proc mounted?)", e);
-    let status = Status::current_once().map_err(unknown)?;
+    let status = Status::current().map_err(unknown)?;
     let identity = Identity::of(&status).map_err(unknown)?;
     let family = family::join(owner, Arena::attach(arena)?, requests, identity)?;
     run(family, call, |job| match job.attributes {

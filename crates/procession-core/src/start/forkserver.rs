@@ -2,6 +2,7 @@
 //! longer what it was, and done without when it's of no use.
 
 use super::{
+    launch::own_attributes,
     order::{Local, Order},
     server_link::{Failed, Forked, NotUp, Server},
 };
@@ -63,23 +64,31 @@ impl ForkServer {
 
     /// A server that is up and may stand for this process; `None` if there is none.
     fn server(&self, arena: &Arena, root: &Root, local: Option<Local<'_>>) -> Result<Option<Arc<Server>>> {
-        let identity = match local {
-            Some(local) => Identity::of(local.status),
-            None => Status::current().and_then(|status| Identity::of(&status)),
-        };
-        let identity =
-            identity.map_err(|e| Error::system("could not find out who this is (is /proc mounted?)", e))?;
-        let attributes = local.map(|local| local.attributes);
-        let mut state = self.lock();
-        if let Some(server) = &state.server {
-            if server.may_stand_for(&identity, attributes) {
-                return Ok(Some(server.clone()));
+        let own;
+        let local = match local {
+            Some(local) => local,
+            None => {
+                own = own_attributes()?;
+                Local { status: &own.0, attributes: &own.1 }
             }
-            // This process has changed since, and its children must not be what it was.
-            state.retire(root);
+        };
+        let unknown = |e| Error::system("could not find out who this is (is /proc mounted?)", e);
+        let identity = Identity::of(local.status).map_err(unknown)?;
+        let mut state = self.lock();
+        if let Some(server) = &state.server
+            && server.may_stand_for(&identity, local.attributes)
+        {
+            return Ok(Some(server.clone()));
         }
+        let leader = Status::of_leader().and_then(|status| Identity::of(&status)).map_err(unknown)?;
+        if identity != leader {
+            // This thread alone is under restrictions: so must be what it starts, and nothing else.
+            return Ok(None);
+        }
+        // This process has changed since, and its children must not be what it was.
+        state.retire(root);
         while !state.given_up && !self.ending.load(Relaxed) {
-            match Server::bring_up(arena, root, &identity, attributes, &self.ending) {
+            match Server::bring_up(arena, root, &identity, local.attributes, &self.ending) {
                 Ok(server) => {
                     let server = Arc::new(server);
                     root.children.watch_server(server.fd()).map_err(|e| {

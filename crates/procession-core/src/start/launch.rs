@@ -182,7 +182,8 @@ impl<'a> Launch<'a> {
     }
 }
 
-fn own_attributes() -> Result<(Status, Attributes)> {
+/// What the calling thread is, and what it hands on.
+pub(super) fn own_attributes() -> Result<(Status, Attributes)> {
     let unknown = |e| Error::system("could not find out what a new process inherits (is /proc mounted?)", e);
     let status = Status::current().map_err(unknown)?;
     let attributes = Attributes::of(&status)?;

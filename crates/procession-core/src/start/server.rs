@@ -36,7 +36,7 @@ pub(super) fn serve(inherited: Inherited) -> Birth {
     let lifeline = Lifeline::new(lifeline);
     // First of all, so that the root's death ends this process.
     let armed = lifeline.open().and_then(|own| own.arm().map(|()| own));
-    let status = Status::current_once();
+    let status = Status::current();
     // A terminal's signals reach it as well, and a service manager's.
     signals::mask(Some(!0));
     kill_point!(ServerBeforeGreeting);

@@ -32,6 +32,9 @@ const START_TIMEOUT: Duration = Duration::from_secs(60);
 /// One that makes no spare for this long is killed: it has nothing to do that could take a thousandth of it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
+/// How long a spare may take to leave.
+const MOMENT: Duration = Duration::from_secs(1);
+
 /// How many spares wait. One serves starts that come one after the other; with a second one the server is already at work
 /// when two come at once.
 pub(super) const SPARES: usize = 2;
@@ -56,8 +59,8 @@ pub(super) struct Server {
     register: Register,
     /// What it was a copy of when it started.
     identity: Identity,
-    attributes: Option<Attributes>,
-    /// Whether a start was made with its help.
+    attributes: Attributes,
+    /// Whether it has made a spare.
     was_useful: AtomicBool,
 }
 
@@ -93,7 +96,7 @@ impl Server {
         arena: &Arena,
         root: &Root,
         identity: &Identity,
-        attributes: Option<&Attributes>,
+        attributes: &Attributes,
         ending: &AtomicBool,
     ) -> Result<Server, NotUp> {
         let (socket, theirs) = socket::pair(PATIENCE).map_err(|_| NotUp::Now)?;
@@ -106,7 +109,7 @@ impl Server {
             spawn::abandon(pid);
             NotUp::Now
         })?;
-        let (identity, attributes) = (identity.clone(), attributes.cloned());
+        let (identity, attributes) = (identity.clone(), attributes.clone());
         let was_useful = AtomicBool::new(false);
         let server = Server { pidfd, socket, register, identity, attributes, was_useful };
         match server.greeting(pid, ending) {
@@ -170,12 +173,8 @@ impl Server {
     }
 
     /// Whether what it forks is what this process would have executed.
-    pub(super) fn may_stand_for(&self, identity: &Identity, attributes: Option<&Attributes>) -> bool {
-        self.identity == *identity
-            && match (attributes, &self.attributes) {
-                (Some(own), Some(its)) => !own.exceed(its),
-                _ => true,
-            }
+    pub(super) fn may_stand_for(&self, identity: &Identity, attributes: &Attributes) -> bool {
+        self.identity == *identity && !attributes.exceed(&self.attributes)
     }
 
     /// Has a spare become the process that the order names.
@@ -200,7 +199,8 @@ impl Server {
                     Ok(()) => Some(forked),
                     // It was killed while it waited.
                     Err(_) => {
-                        forked.end();
+                        drop(orders);
+                        forked.see_off();
                         None
                     }
                 }
@@ -208,7 +208,6 @@ impl Server {
             // After the order, since the server would be in the new process's way.
             self.ask();
             if let Some(forked) = started {
-                self.was_useful.store(true, Relaxed);
                 return Ok(forked);
             }
         }
@@ -225,11 +224,12 @@ impl Server {
     fn claim(&self, text: &[u8], received: Received) -> Option<(Forked, OwnedFd)> {
         let [orders, ..] = received;
         let (&SPARE, rest) = text.split_first()? else { return None };
+        self.was_useful.store(true, Relaxed);
         let number = |at: usize| Some(u32::from_le_bytes(rest.get(at..at + 4)?.try_into().ok()?));
         let forked = self.claim_cell(number(0)? as usize, number(4)?)?;
         if orders.is_none() {
             // This process had no room for another descriptor.
-            forked.end();
+            forked.see_off();
         }
         Some((forked, orders?))
     }
@@ -241,27 +241,30 @@ impl Server {
         match Pidfd::of_child(pid) {
             Ok(pidfd) => Some(Forked { pid, pidfd }),
             Err(_) => {
-                spawn::abandon(pid);
+                // No room, for now. It leaves by itself; the register remembers it.
+                self.register.put_back(cell, pid);
                 None
             }
         }
     }
 
-    /// Ends it, and its spares; what was started lives on. May be called again, and by several at a time.
+    /// Ends it; its spares, which nobody can give an order any more, leave. What was started lives on. May be called again,
+    /// and by several at a time.
     pub(super) fn end(&self) {
         let _ = self.pidfd.signal(Signal::KILL);
         self.pidfd.wait_ended(Deadline::NEVER);
         self.pidfd.reap();
         let mut text = [0; ANNOUNCEMENT];
         while let Ok((len @ 1.., received)) = socket::try_receive(self.socket.as_fd(), &mut text) {
-            if let Some((spare, _)) = self.claim(&text[..len], received) {
-                spare.end();
+            if let Some((spare, orders)) = self.claim(&text[..len], received) {
+                drop(orders);
+                spare.see_off();
             }
         }
         // Those that it didn't come to announce.
         for (cell, pid) in self.register.unclaimed() {
             if let Some(spare) = self.claim_cell(cell, pid) {
-                spare.end();
+                spare.see_off();
             }
         }
     }
@@ -275,10 +278,11 @@ fn failure(text: &[u8]) -> Option<io::Error> {
 }
 
 impl Forked {
-    /// Ends one that has no order.
-    fn end(&self) {
-        let _ = self.pidfd.signal(Signal::KILL);
-        self.pidfd.wait_ended(Deadline::NEVER);
-        self.pidfd.reap();
+    /// Reaps a spare whose socket is closed: it has left or is about to. It isn't killed, since its process id may be a
+    /// stranger's, where the kernel or somebody else reaped it before; so one that was stopped is left alone.
+    fn see_off(&self) {
+        if self.pidfd.wait_ended(Deadline::after(MOMENT)) {
+            self.pidfd.reap();
+        }
     }
 }

@@ -30,7 +30,7 @@ const RIGHTS: [&str; 11] = [
 ];
 
 impl Identity {
-    /// Of the process that the report is about, which is this one.
+    /// Of the thread that the report is about, which is one of this process.
     pub(crate) fn of(status: &Status) -> io::Result<Identity> {
         let root = std::fs::metadata("/")?;
         // SAFETY: bounds: numbers only. Aliasing, lifetime: no memory is passed. (0 is the answer in a namespace that the

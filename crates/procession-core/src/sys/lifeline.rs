@@ -5,6 +5,7 @@
 //! So a child needs no thread for this, and one busy in user code ends as fast as an idle one. `PR_SET_PDEATHSIG` would
 //! follow the *thread* that started the child. Where the kernel refuses, a thread polls the pipe instead.
 
+use crate::sys::stdio::above_stdio;
 use rustix::{
     event::{PollFd, PollFlags, poll},
     fd::{AsRawFd, OwnedFd},
@@ -16,8 +17,7 @@ use std::{ffi::CString, io, time::Duration};
 pub(crate) fn create() -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
     // Where a program closed its standard streams, their numbers would be given to these.
-    let above = |fd: OwnedFd| rustix::io::fcntl_dupfd_cloexec(&fd, 3);
-    Ok((above(reader)?, above(writer)?))
+    Ok((above_stdio(reader)?, above_stdio(writer)?))
 }
 
 /// The end that is inherited.
@@ -41,6 +41,7 @@ impl Lifeline {
     /// Opens an end: for this process, or for a fork of it that keeps the value.
     pub(crate) fn open(&self) -> io::Result<Own> {
         let own = open(&*self.path, OFlags::RDONLY | OFlags::NONBLOCK | OFlags::CLOEXEC, Mode::empty())?;
+        let own = above_stdio(own)?;
         control(&own, F_SETSIG, libc::SIGKILL)?;
         control(&own, libc::F_SETFL, libc::O_ASYNC | libc::O_NONBLOCK)?;
         Ok(Own(own))

@@ -11,7 +11,7 @@ use std::{
     ptr::{self, NonNull},
     sync::atomic::{
         AtomicU32,
-        Ordering::{AcqRel, Acquire, Relaxed},
+        Ordering::{AcqRel, Acquire, Relaxed, Release},
     },
 };
 
@@ -91,6 +91,13 @@ impl Register {
     pub(crate) fn claim(&self, cell: usize, pid: u32) -> bool {
         let cell = self.cells().get(cell);
         cell.is_some_and(|cell| cell.compare_exchange(pid, 0, AcqRel, Relaxed).is_ok())
+    }
+
+    /// What the caller claimed is nobody's again.
+    pub(crate) fn put_back(&self, cell: usize, pid: u32) {
+        if let Some(cell) = self.cells().get(cell) {
+            cell.store(pid, Release);
+        }
     }
 
     /// All that nobody has claimed.

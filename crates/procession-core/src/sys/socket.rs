@@ -1,5 +1,6 @@
 //! Messages with descriptors: a pair of sockets that keeps messages apart (`SOCK_SEQPACKET`).
 
+use crate::sys::stdio::above_stdio;
 use rustix::{
     fd::{BorrowedFd, OwnedFd},
     io::{Errno, IoSlice, IoSliceMut},
@@ -16,9 +17,7 @@ pub(crate) const DESCRIPTORS: usize = 5;
 /// A pair of connected ends. What can't be sent within `patience` fails with `AGAIN`.
 pub(crate) fn pair(patience: Duration) -> rustix::io::Result<(OwnedFd, OwnedFd)> {
     let (one, other) = socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, SocketFlags::CLOEXEC, None)?;
-    // Where a program closed its standard streams, their numbers would be given to these.
-    let above = |fd: OwnedFd| rustix::io::fcntl_dupfd_cloexec(&fd, 3);
-    let (one, other) = (above(one)?, above(other)?);
+    let (one, other) = (above_stdio(one)?, above_stdio(other)?);
     sockopt::set_socket_timeout(&one, sockopt::Timeout::Send, Some(patience))?;
     sockopt::set_socket_timeout(&other, sockopt::Timeout::Send, Some(patience))?;
     Ok((one, other))
@@ -97,7 +96,7 @@ fn receive_with(
     for message in ancillary.drain() {
         if let RecvAncillaryMessage::ScmRights(rights) = message {
             for (place, fd) in descriptors.iter_mut().zip(rights) {
-                *place = Some(fd);
+                *place = above_stdio(fd).ok();
             }
         }
     }

@@ -1,27 +1,20 @@
-//! What the kernel reports about this process: `/proc/self/status`.
+//! What the kernel reports about a thread and its process: `/proc/thread-self/status`.
 
-use std::{fs::File, io, os::unix::fs::FileExt, sync::OnceLock};
+use std::{fs::File, io, os::unix::fs::FileExt};
 
-/// The report. Where it speaks of a thread, it's the process's first one.
+/// The report.
 #[derive(Debug)]
 pub(crate) struct Status(String);
 
 impl Status {
-    /// Of this moment. Keeps a descriptor open for the next time.
+    /// Of the calling thread, at this moment.
     pub(crate) fn current() -> io::Result<Status> {
-        static FILE: OnceLock<File> = OnceLock::new();
-        match FILE.get() {
-            Some(file) => Status::read(file),
-            None => {
-                let file = open()?;
-                Status::read(FILE.get_or_init(|| file))
-            }
-        }
+        Status::read(&File::open("/proc/thread-self/status")?)
     }
 
-    /// Of this moment, for a process that doesn't ask again.
-    pub(crate) fn current_once() -> io::Result<Status> {
-        Status::read(&open()?)
+    /// Of the process's first thread.
+    pub(crate) fn of_leader() -> io::Result<Status> {
+        Status::read(&File::open("/proc/self/status")?)
     }
 
     fn read(file: &File) -> io::Result<Status> {
@@ -51,12 +44,7 @@ impl Status {
     pub(crate) fn number(&self, name: &str, radix: u32) -> io::Result<u64> {
         let number = self.field(name).and_then(|text| u64::from_str_radix(text, radix).ok());
         number.ok_or_else(|| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("/proc/self/status has no {name}"))
+            io::Error::new(io::ErrorKind::InvalidData, format!("the status of a thread has no {name}"))
         })
     }
-}
-
-fn open() -> io::Result<File> {
-    let file = File::open("/proc/self/status")?;
-    Ok(File::from(rustix::io::fcntl_dupfd_cloexec(&file, 3)?))
 }

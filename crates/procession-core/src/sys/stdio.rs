@@ -1,7 +1,17 @@
 //! This process's standard streams.
 
 use crate::sys::spawn::Stream;
-use rustix::{fd::BorrowedFd, io::fcntl_getfd, stdio};
+use rustix::{
+    fd::{AsRawFd, BorrowedFd, OwnedFd},
+    io::{fcntl_dupfd_cloexec, fcntl_getfd},
+    stdio,
+};
+
+/// The descriptor, moved out of the way if it has the number of a standard stream: where a program closed one, its number is
+/// given to the next descriptor that is opened.
+pub(crate) fn above_stdio(fd: OwnedFd) -> rustix::io::Result<OwnedFd> {
+    if fd.as_raw_fd() > 2 { Ok(fd) } else { fcntl_dupfd_cloexec(&fd, 3) }
+}
 
 /// One of this process's own streams, 0 to 2; `Closed` if it is.
 pub(crate) fn own(number: usize) -> Stream<'static> {

@@ -32,6 +32,7 @@ macro_rules! suite {
             suite::inherits_what_the_starter_has_now,
             suite::members_hand_on_what_they_have,
             suite::gets_no_stray_descriptors,
+            suite::restrictions_of_a_thread_are_kept,
             suite::settings_are_checked,
             suite::nice_and_processors_are_set,
             suite::memory_is_limited,
@@ -408,6 +409,23 @@ pub(crate) fn gets_no_stray_descriptors() {
     let found = Process::spawn(descriptors, ()).unwrap().join().unwrap();
     let arena = "/memfd".to_string();
     assert_eq!(found, [arena, "pipe".into(), "socket".into()], "{} is open here", stray.as_raw_fd());
+}
+
+fn is_restricted() -> bool {
+    let status = fs::read_to_string("/proc/thread-self/status").unwrap();
+    status.lines().any(|line| line.starts_with("NoNewPrivs:") && line.ends_with('1'))
+}
+
+pub(crate) fn restrictions_of_a_thread_are_kept() {
+    let start = || Process::spawn(is_restricted, ()).unwrap().join().unwrap();
+    assert!(!start());
+    let restricted = std::thread::spawn(move || {
+        // SAFETY: bounds: numbers only. Aliasing, lifetime: no memory is passed. It's for this thread alone.
+        assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+        (0..3).all(|_| start())
+    });
+    assert!(restricted.join().unwrap(), "what it starts may no more than it may");
+    assert!(!start(), "others aren't touched");
 }
 
 pub(crate) fn settings_are_checked() {
