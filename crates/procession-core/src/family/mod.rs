@@ -14,7 +14,7 @@ pub(crate) use root::Root;
 use crate::{
     arena::Arena,
     error::{Error, ErrorKind, Result},
-    sys::{clone::leave, identity::Identity, sentinel},
+    sys::{clone::leave, sentinel},
 };
 use rustix::fd::OwnedFd;
 use std::sync::{
@@ -30,8 +30,6 @@ pub(crate) struct Family {
     pub(crate) root: Option<Root>,
     /// In members only: where they ask the root to start processes.
     requests: Option<OwnedFd>,
-    /// Whom this process acted for when it joined.
-    identity: Identity,
 }
 
 static FAMILY: OnceLock<Family> = OnceLock::new();

@@ -9,7 +9,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     recovery,
     start::{CallRecord, ORDER_LEN, Order},
-    sys::{identity::Identity, pidfd::Pidfd, signals, socket},
+    sys::{identity::Identity, pidfd::Pidfd, signals, socket, status::Status},
 };
 use rustix::{
     fd::{AsFd, BorrowedFd},
@@ -54,13 +54,11 @@ impl Started {
 
 /// The member's part: has the root start a process.
 pub(crate) fn ask(family: &Family, order: &Order<'_>) -> Result<Started> {
-    let status = order.local.map(|local| Identity::of(local.status()));
-    let same = status.is_some_and(|own| own.is_ok_and(|own| own.has_the_rights_of(&family.identity)));
-    if !same {
-        return Err(Error::new(
-            ErrorKind::Unsupported,
-            "this process acts for another user or under other restrictions than when it joined its family, whose root starts no processes for it",
-        ));
+    // What the root can't see: whether this thread may less than its process.
+    let thread = Status::current().and_then(|status| Identity::of_thread(&status));
+    let process = Identity::of_process(std::process::id());
+    if !matches!((thread, process), (Ok(thread), Ok(process)) if thread == process) {
+        return Err(more_rights("this thread"));
     }
     let failed = |e: Errno| match e {
         Errno::AGAIN => {
@@ -110,8 +108,11 @@ fn serve(arena: &Arena, root: &Root) {
         return;
     };
     let Some(answer) = descriptors[0].take() else { return };
-    let outcome =
-        Order::from_message(&message[..len], &descriptors).and_then(|order| start(arena, root, &order));
+    let outcome = Order::from_message(&message[..len], &descriptors).and_then(|order| {
+        // The kernel says who made the socket for the answer.
+        let asker = socket::maker(answer.as_fd()).map_err(|e| Error::system("could not tell who asks", e))?;
+        start(arena, root, &order, asker)
+    });
     match outcome {
         Ok(child) => {
             let pidfd: Vec<BorrowedFd<'_>> = child.pidfd().into_iter().collect();
@@ -135,13 +136,31 @@ fn serve(arena: &Arena, root: &Root) {
 }
 
 /// Starts what a member ordered. From the hand-over on, giving it up is this process's business.
-fn start(arena: &Arena, root: &Root, order: &Order<'_>) -> Result<Arc<Child>> {
+fn start(arena: &Arena, root: &Root, order: &Order<'_>, asker: u32) -> Result<Arc<Child>> {
     let (members, me) = (arena.members(), arena.me());
     if order.starter == me || !CallRecord::is_for(arena, order.call, order.owner) {
         return Err(Error::corrupted("an order for a new process"));
+    }
+    if !may_as_much_as_this(asker) {
+        return Err(more_rights("this process"));
     }
     if !members.is_alive(order.starter) || !members.hand_over(order.owner, order.starter, me) {
         return Err(Error::new(ErrorKind::StartFailed, "who wanted the process has died"));
     }
     root.start(arena, order).inspect_err(|_| recovery::give_up(arena, order.owner, me))
+}
+
+/// Whether a member acts for the same users and groups as the root, under the same restrictions.
+fn may_as_much_as_this(member: u32) -> bool {
+    let (root, member) = (Identity::of_process(std::process::id()), Identity::of_process(member));
+    matches!((root, member), (Ok(root), Ok(member)) if member.has_the_rights_of(&root))
+}
+
+fn more_rights(who: &str) -> Error {
+    Error::new(
+        ErrorKind::Unsupported,
+        format!(
+            "{who} acts for another user or under other restrictions than the root of its family, which starts no processes for it"
+        ),
+    )
 }

@@ -7,9 +7,7 @@ use crate::{
     members::Owner,
     recovery,
     start::{ForkServer, Forked, MAX_DEPTH, Order, StartMethod, Token, execute},
-    sys::{
-        clock::Deadline, identity::Identity, lifeline, pidfd::Pidfd, sentinel, socket, spawn, status::Status,
-    },
+    sys::{clock::Deadline, lifeline, pidfd::Pidfd, sentinel, socket, spawn},
 };
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::{
@@ -74,8 +72,6 @@ impl Root {
             Error::new(ErrorKind::Unsupported, text)
         })?;
         let children = Children::new().map_err(system("could not watch processes"))?;
-        let unknown = system("could not find out who this is (is /proc mounted?)");
-        let identity = Status::current().and_then(|status| Identity::of(&status)).map_err(unknown)?;
         let pair = |e: rustix::io::Errno| Error::system("could not create the socket for requests", e);
         let (incoming, requests) = socket::pair(PATIENCE).map_err(pair)?;
         children.watch_requests(&incoming).map_err(system("could not watch for requests"))?;
@@ -98,7 +94,7 @@ impl Root {
             requests,
             depth,
         };
-        Ok(Family { arena, root: Some(root), requests: None, identity })
+        Ok(Family { arena, root: Some(root), requests: None })
     }
 
     /// Starts a process, and watches it from now on.

@@ -1,9 +1,9 @@
 //! `init()`: where a new process leaves the program's `main` and runs its job instead.
 
 use super::{
-    attributes::Attributes,
     call::{CallRecord, Surroundings},
     function::{Function, Verdict},
+    launch::own_attributes,
     method::set_default_method,
     server,
     spare::Birth,
@@ -14,11 +14,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     family::{self, Family},
     members::Owner,
-    sys::{
-        identity::Identity,
-        lifeline::{self, Lifeline},
-        status::Status,
-    },
+    sys::lifeline::{self, Lifeline},
 };
 use std::{
     convert::Infallible,
@@ -62,12 +58,9 @@ fn executed(owner: Owner, call: Handle, inherited: Inherited) -> Result<Infallib
     // First of all, so that the root's death ends this process wherever it is.
     lifeline::arm(Lifeline::new(lifeline)).map_err(|e| Error::system("could not arm the lifeline", e))?;
     drop(others);
-    let unknown = |e| Error::system("could not find out who this is (is /proc mounted?)", e);
-    let status = Status::current().map_err(unknown)?;
-    let identity = Identity::of(&status).map_err(unknown)?;
-    let family = family::join(owner, Arena::attach(arena)?, requests, identity)?;
+    let family = family::join(owner, Arena::attach(arena)?, requests)?;
     run(family, call, |job| match job.attributes {
-        Some(attributes) => attributes.apply(&Attributes::of(&status)?),
+        Some(attributes) => attributes.apply(&own_attributes()?.1),
         // It was executed by who wanted it.
         None => Ok(()),
     })
@@ -75,8 +68,8 @@ fn executed(owner: Owner, call: Handle, inherited: Inherited) -> Result<Infallib
 
 /// In a process that the forkserver forked: the same.
 fn forked(birth: Birth) -> Result<Infallible> {
-    let Birth { owner, call, arena, requests, identity, attributes: present, streams } = birth;
-    let family = family::join(owner, arena, requests, identity)?;
+    let Birth { owner, call, arena, requests, attributes: present, streams } = birth;
+    let family = family::join(owner, arena, requests)?;
     run(family, call, |mut job| {
         streams?;
         if let Ok(token) = std::env::var(VARIABLE) {

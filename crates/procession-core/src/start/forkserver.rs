@@ -10,7 +10,7 @@ use crate::{
     arena::Arena,
     error::{Error, Result},
     family::Root,
-    sys::{identity::Identity, status::Status},
+    sys::identity::Identity,
 };
 use std::sync::{
     Arc, Mutex, MutexGuard, TryLockError,
@@ -73,15 +73,14 @@ impl ForkServer {
             }
         };
         let unknown = |e| Error::system("could not find out who this is (is /proc mounted?)", e);
-        let identity = Identity::of(local.status).map_err(unknown)?;
+        let identity = Identity::of_thread(local.status).map_err(unknown)?;
         let mut state = self.lock();
         if let Some(server) = &state.server
             && server.may_stand_for(&identity, local.attributes)
         {
             return Ok(Some(server.clone()));
         }
-        let leader = Status::of_leader().and_then(|status| Identity::of(&status)).map_err(unknown)?;
-        if identity != leader {
+        if identity != Identity::of_process(std::process::id()).map_err(unknown)? {
             // This thread alone is under restrictions: so must be what it starts, and nothing else.
             return Ok(None);
         }

@@ -35,12 +35,6 @@ pub(crate) struct Local<'a> {
     pub(super) attributes: &'a Attributes,
 }
 
-impl Local<'_> {
-    pub(crate) fn status(&self) -> &Status {
-        self.status
-    }
-}
-
 const WORDS: usize = 5;
 
 /// How long a message is.

@@ -13,7 +13,6 @@ use crate::{
     kill_point::kill_point,
     sys::{
         clone::{Forker, Side, leave},
-        identity::Identity,
         lifeline::Lifeline,
         register::{CELLS, Register},
         sentinel, signals, socket,
@@ -48,13 +47,12 @@ pub(super) fn serve(inherited: Inherited) -> Birth {
         // After all that may start a thread.
         let forker = Forker::new()?;
         let status = status.map_err(|e| e.to_string())?;
-        let identity = Identity::of(&status).map_err(|e| e.to_string())?;
         let attributes = Attributes::of(&status).map_err(text)?;
         let name = rustix::thread::name().map_err(|e| io::Error::from(e).to_string())?;
         sentinel::prepare();
-        Ok((armed, arena, register, forker, identity, name, attributes))
+        Ok((armed, arena, register, forker, name, attributes))
     })();
-    let (armed, arena, register, forker, identity, name, attributes) = match ready {
+    let (armed, arena, register, forker, name, attributes) = match ready {
         Ok(ready) => ready,
         Err(reason) => {
             let reason: Vec<u8> = std::iter::once(FAILED).chain(reason.into_bytes()).take(256).collect();
@@ -113,5 +111,5 @@ pub(super) fn serve(inherited: Inherited) -> Birth {
     // In the new process. The register isn't mapped here; what else was the server's is closed.
     std::mem::forget(register);
     drop((armed, root));
-    Spare { arena, lifeline, requests, identity, attributes, name, orders }.wait()
+    Spare { arena, lifeline, requests, attributes, name, orders }.wait()
 }

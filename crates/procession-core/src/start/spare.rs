@@ -9,7 +9,7 @@ use crate::{
     error::{Error, Result},
     kill_point::kill_point,
     members::Owner,
-    sys::{clone::leave, identity::Identity, lifeline::Own, sentinel, socket, stdio},
+    sys::{clone::leave, lifeline::Own, sentinel, socket, stdio},
 };
 use rustix::{
     fd::{AsFd, OwnedFd},
@@ -30,7 +30,6 @@ pub(super) struct Spare {
     /// Not armed yet.
     pub(super) lifeline: Own,
     pub(super) requests: OwnedFd,
-    pub(super) identity: Identity,
     pub(super) attributes: Attributes,
     /// The program's name.
     pub(super) name: CString,
@@ -45,7 +44,6 @@ pub(super) struct Birth {
     pub(super) call: Handle,
     pub(super) arena: Arena,
     pub(super) requests: OwnedFd,
-    pub(super) identity: Identity,
     /// What it inherited from the server, and not from whoever started it.
     pub(super) attributes: Attributes,
     /// Whether it has the streams and the directory that it was to have.
@@ -55,7 +53,7 @@ pub(super) struct Birth {
 impl Spare {
     /// Waits for the order. Ends the process when none will come.
     pub(super) fn wait(self) -> Birth {
-        let Spare { arena, lifeline, requests, identity, attributes, name, orders } = self;
+        let Spare { arena, lifeline, requests, attributes, name, orders } = self;
         let _ = rustix::thread::set_name(NAME);
         // All that can be done before it's known who this will be.
         let ready = lifeline.arm().is_ok();
@@ -76,7 +74,7 @@ impl Spare {
             Err(e) => Err(e),
         };
         let _ = rustix::thread::set_name(&name);
-        Birth { owner, call, arena, requests, identity, attributes, streams }
+        Birth { owner, call, arena, requests, attributes, streams }
     }
 }
 

@@ -30,12 +30,21 @@ const RIGHTS: [&str; 11] = [
 ];
 
 impl Identity {
-    /// Of the thread that the report is about, which is one of this process.
-    pub(crate) fn of(status: &Status) -> io::Result<Identity> {
-        let root = std::fs::metadata("/")?;
+    /// Of the calling thread, which the report is about.
+    pub(crate) fn of_thread(status: &Status) -> io::Result<Identity> {
+        Identity::new(status, "/", 0)
+    }
+
+    /// Of a process: of its first thread.
+    pub(crate) fn of_process(pid: u32) -> io::Result<Identity> {
+        Identity::new(&Status::of_process(pid)?, &format!("/proc/{pid}/root"), pid as libc::pid_t)
+    }
+
+    fn new(status: &Status, root: &str, pid: libc::pid_t) -> io::Result<Identity> {
+        let root = std::fs::metadata(root)?;
         // SAFETY: bounds: numbers only. Aliasing, lifetime: no memory is passed. (0 is the answer in a namespace that the
         // leader isn't in, for which rustix has no type.)
-        let (session, process_group) = unsafe { (libc::getsid(0), libc::getpgrp()) };
+        let (session, process_group) = unsafe { (libc::getsid(pid), libc::getpgid(pid)) };
         Ok(Identity {
             rights: RIGHTS.iter().map(|name| status.field(name).unwrap_or_default().to_string()).collect(),
             root: (root.dev(), root.ino()),

@@ -23,6 +23,11 @@ pub(crate) fn pair(patience: Duration) -> rustix::io::Result<(OwnedFd, OwnedFd)>
     Ok((one, other))
 }
 
+/// The process that made the pair.
+pub(crate) fn maker(socket: BorrowedFd<'_>) -> rustix::io::Result<u32> {
+    Ok(sockopt::socket_peercred(socket)?.pid.as_raw_nonzero().get() as u32)
+}
+
 /// Has a receive fail with `AGAIN` when nothing came within `patience`.
 pub(crate) fn set_patience(socket: BorrowedFd<'_>, patience: Duration) -> rustix::io::Result<()> {
     sockopt::set_socket_timeout(socket, sockopt::Timeout::Recv, Some(patience))

@@ -12,9 +12,9 @@ impl Status {
         Status::read(&File::open("/proc/thread-self/status")?)
     }
 
-    /// Of the process's first thread.
-    pub(crate) fn of_leader() -> io::Result<Status> {
-        Status::read(&File::open("/proc/self/status")?)
+    /// Of the first thread of a process.
+    pub(crate) fn of_process(pid: u32) -> io::Result<Status> {
+        Status::read(&File::open(format!("/proc/{pid}/status"))?)
     }
 
     fn read(file: &File) -> io::Result<Status> {

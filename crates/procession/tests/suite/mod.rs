@@ -426,6 +426,12 @@ pub(crate) fn restrictions_of_a_thread_are_kept() {
     });
     assert!(restricted.join().unwrap(), "what it starts may no more than it may");
     assert!(!start(), "others aren't touched");
+    let member = || {
+        // SAFETY: as above.
+        assert_eq!(unsafe { libc::prctl(libc::PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) }, 0);
+        Process::spawn(is_restricted, ()).is_err_and(|e| e.is_unsupported())
+    };
+    assert!(Process::spawn(member, ()).unwrap().join().unwrap(), "the root would give it more rights");
 }
 
 pub(crate) fn settings_are_checked() {
