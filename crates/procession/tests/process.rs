@@ -8,10 +8,8 @@ use std::{
     time::Duration,
 };
 
+mod methods;
 mod suite;
-
-/// Says to the programs below how they start processes.
-const METHOD: &str = "PROCESSION_TEST_METHOD";
 
 fn main() -> ExitCode {
     if std::env::var_os("SKIP_INIT").is_some() {
@@ -25,9 +23,7 @@ fn main() -> ExitCode {
         unsafe { libc::close(0) };
     }
     procession::init();
-    if std::env::var(METHOD).is_ok_and(|method| method == "spawn") {
-        procession::set_start_method(StartMethod::Spawn);
-    }
+    methods::adopt();
     if let Ok(program) = std::env::var("PROGRAM") {
         return match program.as_str() {
             "root with busy children" => root_with_busy_children(),
@@ -41,20 +37,6 @@ fn main() -> ExitCode {
             other => panic!("no program {other}"),
         };
     }
-    let over_methods = |tests: fn() -> Vec<Test>| {
-        let methods = [("forkserver", StartMethod::ForkServer), ("spawn", StartMethod::Spawn)];
-        methods.into_iter().flat_map(move |(name, method)| {
-            tests().into_iter().map(move |(test, run)| {
-                let run = Box::new(move || {
-                    procession::set_start_method(method);
-                    // SAFETY: no other thread reads the environment: the tests run one at a time.
-                    unsafe { std::env::set_var(METHOD, name) };
-                    run();
-                });
-                (format!("{name}::{test}"), run as Box<dyn FnOnce() + Send>)
-            })
-        })
-    };
     let whole_programs: fn() -> Vec<Test> = || {
         tests![
             nothing_is_left_behind,
@@ -68,7 +50,7 @@ fn main() -> ExitCode {
             a_program_with_threads_is_told_once,
         ]
     };
-    procession_testing::run(over_methods(|| suite!(tests)).chain(over_methods(whole_programs)).collect())
+    procession_testing::run(methods::each(|| suite!(tests)).chain(methods::each(whole_programs)).collect())
 }
 
 /// Runs this program again as one of the programs above.
