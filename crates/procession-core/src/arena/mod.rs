@@ -130,6 +130,15 @@ impl Arena {
         }
     }
 
+    /// Touches what every member looks at and what is sure to have memory: the header, the slots, the first entries.
+    pub(crate) fn touch(&self) {
+        std::hint::black_box(self.members().occupied());
+        if self.high_water() > 0 {
+            let entry: &layout::Entry = self.shared(self.geometry.entry(0));
+            std::hint::black_box(entry.state.load(Acquire));
+        }
+    }
+
     /// Says once who this process is.
     pub(crate) fn set_me(&self, me: Owner) {
         self.me.set(me).expect("a process joins one family once");
