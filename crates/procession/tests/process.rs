@@ -11,6 +11,8 @@ use std::{
 mod methods;
 mod suite;
 
+use suite::forever;
+
 fn main() -> ExitCode {
     if std::env::var_os("SKIP_INIT").is_some() {
         return without_init();
@@ -58,12 +60,6 @@ fn program(name: &str) -> Command {
     let mut command = Command::new("/proc/self/exe");
     command.env("PROGRAM", name);
     command
-}
-
-fn forever() {
-    loop {
-        std::thread::park();
-    }
 }
 
 fn busy_forever() {

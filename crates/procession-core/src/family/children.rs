@@ -105,11 +105,7 @@ impl Child {
     }
 
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
-        match self.pidfd.signal(signal) {
-            // It has ended, which is what a signal is for.
-            Err(rustix::io::Errno::SRCH) => Ok(()),
-            result => Ok(result?),
-        }
+        Ok(self.pidfd.signal(signal)?)
     }
 
     /// Kills it if it has not become a member in time.

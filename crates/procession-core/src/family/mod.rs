@@ -5,6 +5,7 @@ mod children;
 mod monitor;
 mod requests;
 mod root;
+mod service;
 
 pub(crate) use child::join;
 pub(crate) use children::Child;

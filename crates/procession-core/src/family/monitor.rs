@@ -3,52 +3,29 @@
 use super::{
     FAMILY, Family, Root,
     children::{REQUESTS, SERVER},
-    requests,
+    requests, service,
 };
 use crate::{
     arena::Arena,
-    sys::{clock::Deadline, sentinel, signals},
+    sys::{clock::Deadline, sentinel},
 };
 use rustix::{event::epoll, process::Signal};
-use std::{
-    io,
-    mem::MaybeUninit,
-    panic::{AssertUnwindSafe, catch_unwind},
-    thread,
-    time::Duration,
-};
+use std::{io, mem::MaybeUninit, time::Duration};
 
 /// How often it looks for children that did not reach `init()` in time.
 const TICK: Duration = Duration::from_secs(5);
 
-/// Before it looks again at something that it can do nothing about.
-const PAUSE: Duration = Duration::from_millis(5);
-
-/// Starts the thread, which waits until there is a family.
+/// Starts the thread.
 pub(super) fn start() -> io::Result<()> {
-    thread::Builder::new().name("procession-monitor".into()).stack_size(256 << 10).spawn(|| {
-        // The program's handlers run on the program's threads.
-        signals::mask(Some(!0));
-        let Family { arena, root: Some(root), .. } = FAMILY.wait() else { return };
-        let mut next_tick = Deadline::after(TICK);
-        loop {
-            // Whatever was scribbled into the arena, deaths go on being seen.
-            let watched = catch_unwind(AssertUnwindSafe(|| watch(arena, root, &mut next_tick)));
-            if !watched.is_ok_and(|went_well| went_well) {
-                thread::sleep(PAUSE);
-            }
-        }
-    })?;
-    Ok(())
+    let mut next_tick = Deadline::after(TICK);
+    service::start("procession-monitor", move |arena, root| watch(arena, root, &mut next_tick))
 }
 
 /// Waits for deaths and marks them; false when the same would come again at once.
 fn watch(arena: &Arena, root: &Root, next_tick: &mut Deadline) -> bool {
     let children = &root.children;
     let mut events = [MaybeUninit::uninit(); 32];
-    let left = next_tick.remaining().unwrap_or(TICK);
-    let time = rustix::time::Timespec { tv_sec: left.as_secs() as _, tv_nsec: left.subsec_nanos() as _ };
-    let ready = match epoll::wait(&children.epoll, &mut events, Some(&time)) {
+    let ready = match epoll::wait(&children.epoll, &mut events, next_tick.timespec_left().as_ref()) {
         Ok((ready, _)) => ready,
         Err(e) => return e == rustix::io::Errno::INTR,
     };

@@ -3,26 +3,20 @@
 //! All members share one end of a socket. A request is an order and the descriptors that go with it, the first of which is
 //! where the answer is to go. A thread of the root answers one after the other; it's started with the first request.
 
-use super::{Child, FAMILY, Family, Root};
+use super::{Child, Family, Root, service};
 use crate::{
     arena::Arena,
     error::{Error, ErrorKind, Result},
     recovery,
     start::{CallRecord, ORDER_LEN, Order},
-    sys::{identity::Identity, pidfd::Pidfd, signals, socket, status::Status},
+    sys::{identity::Identity, pidfd::Pidfd, socket},
 };
 use rustix::{
     fd::{AsFd, BorrowedFd},
     io::Errno,
     process::Signal,
 };
-use std::{
-    io,
-    panic::{AssertUnwindSafe, catch_unwind},
-    sync::Arc,
-    thread,
-    time::Duration,
-};
+use std::{io, sync::Arc, time::Duration};
 
 /// A root that can't take a request, or a member that doesn't take its answer, for this long is stuck.
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,21 +37,16 @@ pub(crate) struct Started {
 
 impl Started {
     pub(crate) fn signal(&self, signal: Signal) -> io::Result<()> {
-        let sent = self.pidfd.as_ref().ok_or(Errno::MFILE).and_then(|pidfd| pidfd.signal(signal));
-        match sent {
-            // It has ended, which is what a signal is for.
-            Err(Errno::SRCH) => Ok(()),
-            sent => Ok(sent?),
-        }
+        Ok(self.pidfd.as_ref().ok_or(Errno::MFILE)?.signal(signal)?)
     }
 }
 
 /// The member's part: has the root start a process.
 pub(crate) fn ask(family: &Family, order: &Order<'_>) -> Result<Started> {
     // What the root can't see: whether this thread may less than its process.
-    let thread = Status::current().and_then(|status| Identity::of_thread(&status));
+    let thread = order.own.map(|own| Identity::of_thread(&own.status));
     let process = Identity::of_process(std::process::id());
-    if !matches!((thread, process), (Ok(thread), Ok(process)) if thread == process) {
+    if !matches!((thread, process), (Some(Ok(thread)), Ok(process)) if thread == process) {
         return Err(more_rights("this thread"));
     }
     let failed = |e: Errno| match e {
@@ -89,25 +78,14 @@ pub(crate) fn ask(family: &Family, order: &Order<'_>) -> Result<Started> {
 
 /// The monitor's part, with the first request: starts the thread that takes them.
 pub(super) fn start_thread() -> io::Result<()> {
-    thread::Builder::new().name("procession-start".into()).stack_size(256 << 10).spawn(|| {
-        signals::mask(Some(!0));
-        let Family { arena, root: Some(root), .. } = FAMILY.wait() else { return };
-        loop {
-            // Whatever members sent, the others are served.
-            let _ = catch_unwind(AssertUnwindSafe(|| serve(arena, root)));
-        }
-    })?;
-    Ok(())
+    service::start("procession-start", serve)
 }
 
-fn serve(arena: &Arena, root: &Root) {
+/// Takes one request; false when that can't be done for now, for want of descriptors or memory.
+fn serve(arena: &Arena, root: &Root) -> bool {
     let mut message = [0; ORDER_LEN];
-    let Ok((len, mut descriptors)) = socket::receive(root.incoming(), &mut message) else {
-        // Out of descriptors or memory, for now.
-        thread::sleep(Duration::from_millis(5));
-        return;
-    };
-    let Some(answer) = descriptors[0].take() else { return };
+    let Ok((len, mut descriptors)) = socket::receive(root.incoming(), &mut message) else { return false };
+    let Some(answer) = descriptors[0].take() else { return true };
     let outcome = Order::from_message(&message[..len], &descriptors).and_then(|order| {
         // The kernel says who made the socket for the answer.
         let asker = socket::maker(answer.as_fd()).map_err(|e| Error::system("could not tell who asks", e))?;
@@ -133,6 +111,7 @@ fn serve(arena: &Arena, root: &Root) {
             let _ = socket::try_send(answer.as_fd(), &text, &[]);
         }
     }
+    true
 }
 
 /// Starts what a member ordered. From the hand-over on, giving it up is this process's business.

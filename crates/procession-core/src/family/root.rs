@@ -6,20 +6,14 @@ use crate::{
     error::{Error, ErrorKind, Result},
     members::Owner,
     recovery,
-    start::{ForkServer, Forked, MAX_DEPTH, Order, StartMethod, Token, execute},
+    start::{ForkServer, Forked, MAX_DEPTH, Order, START_TIMEOUT, StartMethod, Token, execute},
     sys::{clock::Deadline, lifeline, pidfd::Pidfd, sentinel, socket, spawn},
 };
 use rustix::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::{
-    sync::{
-        Arc, Once,
-        atomic::{AtomicI32, Ordering},
-    },
-    time::Duration,
+use std::sync::{
+    Arc, Once,
+    atomic::{AtomicI32, Ordering},
 };
-
-/// A process that has not reached `init()` after this long is killed, and the start has failed.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// What only the root has.
 #[derive(Debug)]

@@ -1,6 +1,6 @@
 //! The sweep: frees what dead members held, then their slots.
 
-use super::kinds::for_each_object;
+use super::{kinds::for_each_object, mark::give_up};
 use crate::{
     arena::{Arena, Audit, BlockState},
     kill_point::kill_point,
@@ -44,9 +44,7 @@ pub(crate) fn sweep(arena: &Arena) {
         for owner in dead {
             // A process that the dead one was about to start, and that has not arrived, will be turned away.
             for reserved in arena.members().reserved_by(owner) {
-                if arena.members().give_up(reserved, owner) {
-                    arena.count_death();
-                }
+                give_up(arena, reserved, owner);
             }
             arena.members().release(owner);
             kill_point!(SweepAfterRelease);

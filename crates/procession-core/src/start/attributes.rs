@@ -32,6 +32,22 @@ pub(super) struct Attributes {
     asked: u64,
 }
 
+/// What a thread is, and what it hands on.
+#[derive(Debug)]
+pub(crate) struct Own {
+    pub(crate) status: Status,
+    pub(super) attributes: Attributes,
+}
+
+impl Own {
+    /// Of the calling thread.
+    pub(super) fn current() -> Result<Own> {
+        let status = Status::current().map_err(unknown)?;
+        let attributes = Attributes::of(&status)?;
+        Ok(Own { status, attributes })
+    }
+}
+
 const ASKED_NICE: u64 = 1;
 const ASKED_MEMORY: u64 = 2;
 const ASKED_PROCESSORS: u64 = 4;
@@ -62,7 +78,7 @@ const NOT_OURS: u64 = 1 << (libc::SIGKILL - 1) | 1 << (libc::SIGSTOP - 1) | 1 <<
 
 impl Attributes {
     /// Of this process, which the report is about, and of the calling thread.
-    pub(super) fn of(status: &Status) -> Result<Attributes> {
+    fn of(status: &Status) -> Result<Attributes> {
         // Only the report tells the mask of new files without changing it for a moment.
         let number = |name, radix| status.number(name, radix).map_err(unknown);
         Ok(Attributes {

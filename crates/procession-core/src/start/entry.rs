@@ -1,9 +1,9 @@
 //! `init()`: where a new process leaves the program's `main` and runs its job instead.
 
 use super::{
+    attributes::Own,
     call::{CallRecord, Surroundings},
     function::{Function, Verdict},
-    launch::own_attributes,
     method::set_default_method,
     server,
     spare::Birth,
@@ -60,7 +60,7 @@ fn executed(owner: Owner, call: Handle, inherited: Inherited) -> Result<Infallib
     drop(others);
     let family = family::join(owner, Arena::attach(arena)?, requests)?;
     run(family, call, |job| match job.attributes {
-        Some(attributes) => attributes.apply(&own_attributes()?.1),
+        Some(attributes) => attributes.apply(&Own::current()?.attributes),
         // It was executed by who wanted it.
         None => Ok(()),
     })

@@ -17,7 +17,10 @@ use crate::{
     },
 };
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::{ffi::CString, fs::File, io, os::unix::ffi::OsStringExt};
+use std::{ffi::CString, fs::File, io, os::unix::ffi::OsStringExt, time::Duration};
+
+/// What was executed and has not reached `init()` after this long is killed, and the start has failed.
+pub(crate) const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The command line of new processes: the program's own, or what brings the test harness to `init()`.
 fn arguments() -> Vec<CString> {

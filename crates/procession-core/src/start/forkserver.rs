@@ -2,8 +2,8 @@
 //! longer what it was, and done without when it's of no use.
 
 use super::{
-    launch::own_attributes,
-    order::{Local, Order},
+    attributes::Own,
+    order::Order,
     server_link::{Failed, Forked, NotUp, Server},
 };
 use crate::{
@@ -20,7 +20,7 @@ use std::sync::{
 /// How many servers one start tries.
 const ATTEMPTS: u32 = 3;
 
-/// How many servers in a row may end before one start was made with their help; then the family does without.
+/// How many servers in a row may end before they have made a spare; then the family does without.
 const FAILURES: u32 = 8;
 
 /// The root's handle of its forkserver, whichever it is at the moment.
@@ -44,7 +44,7 @@ impl ForkServer {
     /// Has a spare become the process that the order names; `None` when it must be made in another way.
     pub(crate) fn start(&self, arena: &Arena, root: &Root, order: &Order<'_>) -> Result<Option<Forked>> {
         for _ in 0..ATTEMPTS {
-            let Some(server) = self.server(arena, root, order.local)? else { return Ok(None) };
+            let Some(server) = self.server(arena, root, order.own)? else { return Ok(None) };
             match server.start(order) {
                 Ok(forked) => return Ok(Some(forked)),
                 Err(Failed::Gone) => self.retire(root, &server),
@@ -63,20 +63,20 @@ impl ForkServer {
     }
 
     /// A server that is up and may stand for this process; `None` if there is none.
-    fn server(&self, arena: &Arena, root: &Root, local: Option<Local<'_>>) -> Result<Option<Arc<Server>>> {
-        let own;
-        let local = match local {
-            Some(local) => local,
+    fn server(&self, arena: &Arena, root: &Root, own: Option<&Own>) -> Result<Option<Arc<Server>>> {
+        let current;
+        let own = match own {
+            Some(own) => own,
             None => {
-                own = own_attributes()?;
-                Local { status: &own.0, attributes: &own.1 }
+                current = Own::current()?;
+                &current
             }
         };
         let unknown = |e| Error::system("could not find out who this is (is /proc mounted?)", e);
-        let identity = Identity::of_thread(local.status).map_err(unknown)?;
+        let identity = Identity::of_thread(&own.status).map_err(unknown)?;
         let mut state = self.lock();
         if let Some(server) = &state.server
-            && server.may_stand_for(&identity, local.attributes)
+            && server.may_stand_for(&identity, &own.attributes)
         {
             return Ok(Some(server.clone()));
         }
@@ -87,7 +87,7 @@ impl ForkServer {
         // This process has changed since, and its children must not be what it was.
         state.retire(root);
         while !state.given_up && !self.ending.load(Relaxed) {
-            match Server::bring_up(arena, root, &identity, local.attributes, &self.ending) {
+            match Server::bring_up(arena, root, &identity, &own.attributes, &self.ending) {
                 Ok(server) => {
                     let server = Arc::new(server);
                     root.children.watch_server(server.fd()).map_err(|e| {

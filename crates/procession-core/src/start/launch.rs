@@ -1,13 +1,13 @@
 //! Launching: the starter's side.
 
 use super::{
-    attributes::Attributes,
+    attributes::Own,
     call::{CallParts, CallRecord},
     entry::test_entry,
     exit::Exit,
     function::{FunctionId, Verdict},
     method::{StartMethod, default_method},
-    order::{Local, Order},
+    order::Order,
     token::Token,
 };
 use crate::{
@@ -16,14 +16,11 @@ use crate::{
     family::{self, Child, Started},
     members::{Owner, SLOTS},
     recovery,
-    sys::{
-        affinity::Processors, clock::Deadline, environment::Environment, spawn::Stream, status::Status, stdio,
-    },
+    sys::{affinity::Processors, clock::Deadline, environment::Environment, spawn::Stream, stdio},
 };
 use rustix::{
     fd::{AsFd, OwnedFd},
     fs::{Mode, OFlags},
-    io::fcntl_dupfd_cloexec,
     process::Signal,
 };
 use std::{
@@ -122,10 +119,9 @@ impl<'a> Launch<'a> {
         // What this process executes itself inherits all that isn't changed; others are told.
         let inherits = method == StartMethod::Spawn && is_root;
         let changes = self.nice.is_some() || self.memory_limit.is_some() || self.processors.is_some();
-        let own = if inherits && !changes { None } else { Some(own_attributes()?) };
-        let local = own.as_ref().map(|(status, attributes)| Local { status, attributes });
-        let attributes = local.map(|local| {
-            let mut attributes = local.attributes.clone();
+        let own = if inherits && !changes { None } else { Some(Own::current()?) };
+        let attributes = own.as_ref().map(|own| {
+            let mut attributes = own.attributes.clone();
             attributes.ask(self.nice, self.memory_limit, self.processors);
             attributes
         });
@@ -155,7 +151,7 @@ impl<'a> Launch<'a> {
             kill_on_drop: self.kill_on_drop,
             stdio,
             directory: directory.as_ref().map(|fd| fd.as_fd()),
-            local,
+            own: own.as_ref(),
         };
         let process = match &family.root {
             Some(root) => root.start(arena, &order).map(Process::Child),
@@ -182,17 +178,9 @@ impl<'a> Launch<'a> {
     }
 }
 
-/// What the calling thread is, and what it hands on.
-pub(super) fn own_attributes() -> Result<(Status, Attributes)> {
-    let unknown = |e| Error::system("could not find out what a new process inherits (is /proc mounted?)", e);
-    let status = Status::current().map_err(unknown)?;
-    let attributes = Attributes::of(&status)?;
-    Ok((status, attributes))
-}
-
 fn open_directory(path: &Path) -> Result<OwnedFd> {
     let flags = OFlags::PATH | OFlags::DIRECTORY | OFlags::CLOEXEC;
-    rustix::fs::open(path, flags, Mode::empty()).and_then(|fd| fcntl_dupfd_cloexec(&fd, 3)).map_err(|e| {
+    rustix::fs::open(path, flags, Mode::empty()).and_then(stdio::above_stdio).map_err(|e| {
         let (path, e) = (path.display(), std::io::Error::from(e));
         Error::new(ErrorKind::StartFailed, format!("a process can't start in the directory {path}: {e}"))
     })

@@ -18,7 +18,7 @@ mod token;
 
 pub(crate) use call::CallRecord;
 pub use entry::{init, set_test_entry};
-pub(crate) use execute::execute;
+pub(crate) use execute::{START_TIMEOUT, execute};
 pub use exit::{Exit, ExitStatus};
 pub(crate) use forkserver::ForkServer;
 pub use function::{Descriptor, Function, FunctionId, Verdict};

@@ -1,12 +1,12 @@
 //! The order: what the root is asked to start. It travels from members to the root, and from the root to its forkserver,
 //! as a message with descriptors.
 
-use super::{attributes::Attributes, method::StartMethod};
+use super::{attributes::Own, method::StartMethod};
 use crate::{
     arena::Handle,
     error::{Error, ErrorKind, Result},
     members::Owner,
-    sys::{socket::DESCRIPTORS, spawn::Stream, status::Status},
+    sys::{socket::DESCRIPTORS, spawn::Stream},
 };
 use rustix::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -25,14 +25,7 @@ pub(crate) struct Order<'a> {
     pub(crate) stdio: [Stream<'a>; 3],
     pub(crate) directory: Option<BorrowedFd<'a>>,
     /// What the starter is, if that is this process: this doesn't travel.
-    pub(crate) local: Option<Local<'a>>,
-}
-
-/// What a starter knows of itself.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Local<'a> {
-    pub(super) status: &'a Status,
-    pub(super) attributes: &'a Attributes,
+    pub(crate) own: Option<&'a Own>,
 }
 
 const WORDS: usize = 5;
@@ -44,6 +37,10 @@ const DIRECTORY: u64 = 1 << 3;
 const DAEMON: u64 = 1 << 4;
 const KILL_ON_DROP: u64 = 1 << 5;
 const METHOD_AT: u32 = 8;
+
+fn word(message: &[u8; ORDER_LEN], i: usize) -> u64 {
+    u64::from_le_bytes(message[i * 8..][..8].try_into().expect("eight bytes"))
+}
 
 impl<'a> Order<'a> {
     /// The message. Streams that are kept must have been named before: they mean nothing elsewhere.
@@ -72,8 +69,8 @@ impl<'a> Order<'a> {
 
     /// Whom a message is about, and what they are to run, if it's an order at all.
     pub(crate) fn subject_of(message: &[u8; ORDER_LEN]) -> Option<(Owner, Handle)> {
-        let word = |i: usize| u64::from_le_bytes(message[i * 8..][..8].try_into().expect("eight bytes"));
-        Some((Owner::from_bits(word(1))?, Handle { offset: word(2), generation: word(3) }))
+        let handle = Handle { offset: word(message, 2), generation: word(message, 3) };
+        Some((Owner::from_bits(word(message, 1))?, handle))
     }
 
     /// The order that a message holds.
@@ -83,11 +80,9 @@ impl<'a> Order<'a> {
     /// Corrupted when no member can have sent it; start failed when its descriptors didn't fit into this process.
     pub(crate) fn from_message(message: &[u8], descriptors: &'a [Option<OwnedFd>]) -> Result<Order<'a>> {
         let wrong = || Error::corrupted("an order for a new process");
-        if message.len() != ORDER_LEN {
-            return Err(wrong());
-        }
-        let word = |i: usize| u64::from_le_bytes(message[i * 8..][..8].try_into().expect("eight bytes"));
-        let flags = word(0);
+        let message = message.try_into().map_err(|_| wrong())?;
+        let (owner, call) = Order::subject_of(message).ok_or_else(wrong)?;
+        let flags = word(message, 0);
         let no_room = || {
             Error::new(
                 ErrorKind::StartFailed,
@@ -104,15 +99,15 @@ impl<'a> Order<'a> {
         let directory =
             if flags & DIRECTORY != 0 { Some(descriptors.next().ok_or_else(no_room)?) } else { None };
         Ok(Order {
-            owner: Owner::from_bits(word(1)).ok_or_else(wrong)?,
-            call: Handle { offset: word(2), generation: word(3) },
-            starter: Owner::from_bits(word(4)).ok_or_else(wrong)?,
+            owner,
+            call,
+            starter: Owner::from_bits(word(message, 4)).ok_or_else(wrong)?,
             method: StartMethod::from_bits((flags >> METHOD_AT) as u8 as u32).ok_or_else(wrong)?,
             daemon: flags & DAEMON != 0,
             kill_on_drop: flags & KILL_ON_DROP != 0,
             stdio,
             directory,
-            local: None,
+            own: None,
         })
     }
 }
@@ -133,7 +128,7 @@ mod tests {
             kill_on_drop: false,
             stdio: [Stream::Closed, Stream::From(file.as_fd()), Stream::Closed],
             directory: Some(file.as_fd()),
-            local: None,
+            own: None,
         };
         let (message, descriptors) = order.to_message();
         assert_eq!(descriptors.len(), 2);

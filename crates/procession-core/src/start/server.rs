@@ -2,7 +2,7 @@
 //! spare, and does nothing else.
 
 use super::{
-    attributes::Attributes,
+    attributes::Own,
     server_link::{ANNOUNCEMENT, FAILED, GREETING, READY, SPARE, SPARES},
     spare::{Birth, Spare},
     token::Inherited,
@@ -16,7 +16,6 @@ use crate::{
         lifeline::Lifeline,
         register::{CELLS, Register},
         sentinel, signals, socket,
-        status::Status,
     },
 };
 use rustix::fd::{AsFd, OwnedFd};
@@ -35,7 +34,6 @@ pub(super) fn serve(inherited: Inherited) -> Birth {
     let lifeline = Lifeline::new(lifeline);
     // First of all, so that the root's death ends this process.
     let armed = lifeline.open().and_then(|own| own.arm().map(|()| own));
-    let status = Status::current();
     // A terminal's signals reach it as well, and a service manager's.
     signals::mask(Some(!0));
     kill_point!(ServerBeforeGreeting);
@@ -46,8 +44,7 @@ pub(super) fn serve(inherited: Inherited) -> Birth {
         let register = Register::attach(register).map_err(|e| e.to_string())?;
         // After all that may start a thread.
         let forker = Forker::new()?;
-        let status = status.map_err(|e| e.to_string())?;
-        let attributes = Attributes::of(&status).map_err(text)?;
+        let attributes = Own::current().map_err(text)?.attributes;
         let name = rustix::thread::name().map_err(|e| io::Error::from(e).to_string())?;
         sentinel::prepare();
         Ok((armed, arena, register, forker, name, attributes))

@@ -1,7 +1,11 @@
 //! One forkserver, as the root sees it. It always has a spare or two waiting; a start claims one, tells it who it is, and has
 //! the server make another.
 
-use super::{attributes::Attributes, execute::execute_server, order::Order};
+use super::{
+    attributes::Attributes,
+    execute::{START_TIMEOUT, execute_server},
+    order::Order,
+};
 use crate::{
     arena::Arena,
     family::Root,
@@ -26,10 +30,7 @@ use std::{
     time::Duration,
 };
 
-/// A server that has not reached `init()` after this long is killed.
-const START_TIMEOUT: Duration = Duration::from_secs(60);
-
-/// One that makes no spare for this long is killed: it has nothing to do that could take a thousandth of it.
+/// A server that makes no spare for this long is killed: it has nothing to do that could take a thousandth of it.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// How long a spare may take to leave.

@@ -24,7 +24,7 @@ pub(crate) enum Side {
 }
 
 /// How many threads this process has.
-pub(crate) fn threads() -> io::Result<u64> {
+fn threads() -> io::Result<u64> {
     // Two links are the directory's own.
     Ok(fs::metadata("/proc/self/task")?.nlink().saturating_sub(2))
 }

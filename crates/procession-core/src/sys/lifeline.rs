@@ -16,7 +16,6 @@ use std::{ffi::CString, io, time::Duration};
 /// Creates the pipe: the end that children inherit, and the end that keeps them alive.
 pub(crate) fn create() -> io::Result<(OwnedFd, OwnedFd)> {
     let (reader, writer) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)?;
-    // Where a program closed its standard streams, their numbers would be given to these.
     Ok((above_stdio(reader)?, above_stdio(writer)?))
 }
 

@@ -1,6 +1,9 @@
 //! Anonymous shared memory: a memfd, and one large mapping of it that is never moved and never unmapped.
 
-use crate::error::{Error, ErrorKind, Result};
+use crate::{
+    error::{Error, ErrorKind, Result},
+    sys::stdio::above_stdio,
+};
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
     fs::{FallocateFlags, MemfdFlags, SealFlags, fallocate, fcntl_add_seals, fstat, ftruncate, memfd_create},
@@ -32,8 +35,7 @@ impl Mapping {
         // Kernels before 6.3 answer EINVAL to NOEXEC_SEAL.
         let file = memfd_create(c"procession", flags | MemfdFlags::NOEXEC_SEAL)
             .or_else(|_| memfd_create(c"procession", flags))?;
-        // Where a program closed its standard streams, their numbers would be given to this.
-        let file = rustix::io::fcntl_dupfd_cloexec(&file, 3)?;
+        let file = above_stdio(file)?;
         // Past RLIMIT_FSIZE the kernel would send SIGXFSZ as well as the error.
         let limit = rustix::process::getrlimit(rustix::process::Resource::Fsize).current;
         if limit.is_some_and(|limit| limit < len as u64) {

@@ -55,8 +55,12 @@ impl Pidfd {
         self.0.as_ref().map(|fd| fd.as_fd())
     }
 
+    /// Sends a signal; nothing happens if it has ended, which is what a signal is for.
     pub(crate) fn signal(&self, signal: Signal) -> rustix::io::Result<()> {
-        pidfd_send_signal(self.0.as_ref().ok_or(Errno::SRCH)?, signal)
+        match self.0.as_ref().map_or(Ok(()), |fd| pidfd_send_signal(fd, signal)) {
+            Err(Errno::SRCH) => Ok(()),
+            sent => sent,
+        }
     }
 
     /// Waits until the process has ended; false when the deadline came first.

@@ -1,6 +1,7 @@
 //! The register: one page that the root shares with its forkserver and with nobody else. The kernel itself enters in it
 //! whom the server forked.
 
+use crate::sys::stdio::above_stdio;
 use rustix::{
     fd::{AsFd, BorrowedFd, OwnedFd},
     fs::{MemfdFlags, ftruncate, memfd_create},
@@ -37,8 +38,7 @@ unsafe impl Sync for Register {}
 impl Register {
     /// Makes one.
     pub(crate) fn create() -> io::Result<Register> {
-        let file = memfd_create(c"procession-register", MemfdFlags::CLOEXEC)?;
-        let file = rustix::io::fcntl_dupfd_cloexec(&file, 3)?;
+        let file = above_stdio(memfd_create(c"procession-register", MemfdFlags::CLOEXEC)?)?;
         ftruncate(&file, LEN as u64)?;
         let mut register = Register::map(&file)?;
         register.file = Some(file);

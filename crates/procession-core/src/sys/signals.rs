@@ -2,7 +2,7 @@
 
 use std::{mem::MaybeUninit, ptr};
 
-/// The signals that have numbers below this have bits.
+/// The highest signal.
 const SIGNALS: i32 = 64;
 
 /// Replaces the calling thread's mask (`None`: leaves it) and gives what it was.

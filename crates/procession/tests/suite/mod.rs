@@ -42,7 +42,7 @@ macro_rules! suite {
     };
 }
 
-fn forever() {
+pub(crate) fn forever() {
     loop {
         std::thread::park();
     }
