@@ -14,6 +14,7 @@ mod error;
 mod family;
 mod members;
 mod recovery;
+mod references;
 mod ring;
 mod sync;
 mod sys;
@@ -24,12 +25,14 @@ mod wait;
     allow(unused_macros, reason = "the points are empty then")
 )]
 pub mod kill_point;
+pub mod objects;
 pub mod pool;
 pub mod start;
 
 pub use arena::{Audit, Handle};
 pub use error::{Error, ErrorKind, Result};
 pub use members::{Owner, SLOTS};
+pub use references::{Parcel, Share};
 pub use rustix::process::Signal;
 pub use sys::clock::Deadline;
 

@@ -1,7 +1,7 @@
 //! A plain fork of a member is refused everywhere, and its end releases nothing of the original's.
 
 use procession_core::{
-    Deadline, Error, Signal,
+    Deadline, Error, Parcel, Signal,
     pool::{Inbox, Link, Loan},
     start::{Descriptor, Launch, Verdict},
 };
@@ -9,8 +9,8 @@ use std::{io::Read, os::fd::OwnedFd, time::Duration};
 
 static WAIT: Descriptor = Descriptor::new(
     || "wait",
-    |_, result| {
-        let read = std::io::stdin().read_to_end(result);
+    |_, _, result| {
+        let read = std::io::stdin().read_to_end(&mut result.bytes);
         assert!(read.is_ok());
         Verdict::Value
     },
@@ -19,10 +19,10 @@ static WAIT: Descriptor = Descriptor::new(
 /// Forks, and comes back twice.
 static FORK: Descriptor = Descriptor::new(
     || "fork",
-    |_, result| {
+    |_, _, result| {
         // SAFETY: bounds, aliasing: no memory is passed. Lifetime: the process has one thread.
         let pid = unsafe { libc::fork() };
-        result.push((pid == 0) as u8);
+        result.bytes.push((pid == 0) as u8);
         if pid != 0 {
             let mut status = 0;
             // SAFETY: bounds: one status word, ours. Aliasing: ours alone. Lifetime: for the call.
@@ -35,18 +35,20 @@ static FORK: Descriptor = Descriptor::new(
 
 fn main() {
     procession_core::start::init();
-    let forks = Launch::new(FORK.id().unwrap(), &[]).start().unwrap();
+    let forks = Launch::new(FORK.id().unwrap(), &Parcel::default()).start().unwrap();
     assert!(forks.wait(Deadline::NEVER).unwrap().status.success());
-    assert_eq!(forks.take_result().unwrap(), Some((Verdict::Value, vec![0])), "the original's");
+    let result = forks.take_result().unwrap().map(|(verdict, parcel)| (verdict, parcel.bytes));
+    assert_eq!(result, Some((Verdict::Value, vec![0])), "the original's");
     drop(forks);
 
     let (reader, writer) = std::io::pipe().unwrap();
-    let mut launch = Launch::new(WAIT.id().unwrap(), &[]);
+    let argument = Parcel::default();
+    let mut launch = Launch::new(WAIT.id().unwrap(), &argument);
     launch.stdio[0] = Some(OwnedFd::from(reader));
     let process = launch.start().unwrap();
     let inbox = Inbox::new().unwrap();
     let link = Link::new(&inbox).unwrap();
-    let loan = Loan::new(&[1; 20_000]).unwrap();
+    let loan = Loan::new(&[1; 20_000], &[]).unwrap();
     let audit = procession_core::audit().unwrap();
 
     // SAFETY: bounds, aliasing: no memory is passed. Lifetime: the child has only this thread, calls nothing that another
@@ -57,9 +59,9 @@ fn main() {
         let all_refused = refused(procession_core::check())
             && refused(procession_core::audit().map(|_| ()))
             && refused(procession_core::sweep())
-            && refused(Loan::new(&[1]).map(|_| ()))
+            && refused(Loan::new(&[1], &[]).map(|_| ()))
             && refused(Inbox::new().map(|_| ()))
-            && refused(Launch::new(WAIT.id().unwrap(), &[]).start().map(|_| ()))
+            && refused(Launch::new(WAIT.id().unwrap(), &argument).start().map(|_| ()))
             && refused(process.signal(Signal::KILL))
             && refused(process.take_result().map(|_| ()))
             && process.exit().is_none()
@@ -79,7 +81,7 @@ fn main() {
     drop(writer);
     assert!(process.wait(Deadline::NEVER).unwrap().status.success());
     let (verdict, bytes) = process.take_result().unwrap().unwrap();
-    assert_eq!((verdict, bytes.len()), (Verdict::Value, 0));
+    assert_eq!((verdict, bytes.bytes.len()), (Verdict::Value, 0));
     drop((link, inbox, loan, process));
     let audit = procession_core::audit().unwrap();
     assert_eq!((audit.objects.len(), audit.blocks, audit.leaked, audit.members), (0, 0, 0, 1), "{audit:?}");

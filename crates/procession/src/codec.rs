@@ -1,20 +1,38 @@
 //! How values become bytes: postcard, with errors that name the type.
 
-use procession_core::{Error, ErrorKind, Result};
+use crate::travel;
+use procession_core::{Error, ErrorKind, Parcel, Result, Share};
 use serde::{Serialize, de::DeserializeOwned};
-use std::any::type_name;
+use std::{any::type_name, sync::Arc};
 
-/// Appends the value's bytes to `out`, which is left as it was if that fails.
-pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<()> {
+/// Appends the value's bytes to `out`, which is left as it was if that fails, and gives the handles in it.
+#[inline]
+pub(crate) fn encode<T: Serialize + ?Sized>(value: &T, out: &mut Vec<u8>) -> Result<Vec<Arc<Share>>> {
     let start = out.len();
-    postcard::serialize_with_flavor(value, Append(out)).map_err(|e| {
-        out.truncate(start);
-        failed("encode", type_name::<T>(), e)
-    })
+    let message = travel::Outgoing::begin();
+    match postcard::serialize_with_flavor(value, Append(out)) {
+        Ok(()) => Ok(message.finish()),
+        Err(e) => {
+            out.truncate(start);
+            Err(failed("encode", type_name::<T>(), e))
+        }
+    }
 }
 
-/// The value that the bytes hold, all of them.
-pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
+/// The value as a message of its own.
+pub(crate) fn pack<T: Serialize>(value: &T) -> Result<Parcel> {
+    let mut bytes = Vec::new();
+    let shares = encode(value, &mut bytes)?;
+    Ok(Parcel { bytes, shares })
+}
+
+/// The value that the bytes hold, all of them, with these handles in it.
+#[inline]
+pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], shares: &[Arc<Share>]) -> Result<T> {
+    if shares.is_empty() { take(bytes) } else { travel::receiving(shares, || take(bytes)) }
+}
+
+fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),
         Ok(_) => Err(failed("decode", type_name::<T>(), "there are bytes left over")),
@@ -71,12 +89,12 @@ mod tests {
         fn values_survive(value: (u64, String, Vec<Option<i8>>, BTreeMap<String, f64>)) {
             let mut bytes = vec![7];
             encode(&value, &mut bytes).unwrap();
-            prop_assert_eq!(decode::<(u64, String, Vec<Option<i8>>, BTreeMap<String, f64>)>(&bytes[1..]).unwrap(), value);
+            prop_assert_eq!(decode::<(u64, String, Vec<Option<i8>>, BTreeMap<String, f64>)>(&bytes[1..], &[]).unwrap(), value);
         }
 
         #[test]
         fn wrong_bytes_are_an_error_or_a_value(bytes: Vec<u8>) {
-            let _ = decode::<(u32, String, Vec<bool>)>(&bytes);
+            let _ = decode::<(u32, String, Vec<bool>)>(&bytes, &[]);
         }
     }
 
@@ -92,7 +110,7 @@ mod tests {
         let e = encode(&(5u8, Stubborn), &mut out).unwrap_err();
         assert!(e.is_codec() && e.to_string().contains("Stubborn"), "{e}");
         assert_eq!(out, [1, 2]);
-        let e = decode::<u8>(&[1, 2]).unwrap_err();
+        let e = decode::<u8>(&[1, 2], &[]).unwrap_err();
         assert!(e.is_codec() && e.to_string().contains("u8"), "{e}");
     }
 }

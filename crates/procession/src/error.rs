@@ -2,10 +2,11 @@
 
 use crate::{PanicInfo, codec};
 use procession_core::{
-    Error, ErrorKind,
+    Error, ErrorKind, Share,
     start::{ExitStatus, Verdict},
 };
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 
 /// Why a function that ran in another process gave no value.
 #[derive(Clone, Debug, thiserror::Error)]
@@ -46,16 +47,20 @@ impl From<TaskError> for Error {
     }
 }
 
-/// What a function's verdict and bytes mean.
+/// What a function's verdict, bytes and handles mean.
 #[inline]
-pub(crate) fn outcome<R: DeserializeOwned>(verdict: Verdict, bytes: &[u8]) -> Result<R, TaskError> {
-    if verdict == Verdict::Value { Ok(codec::decode(bytes)?) } else { Err(failure(verdict, bytes)) }
+pub(crate) fn outcome<R: DeserializeOwned>(
+    verdict: Verdict,
+    bytes: &[u8],
+    shares: &[Arc<Share>],
+) -> Result<R, TaskError> {
+    if verdict == Verdict::Value { Ok(codec::decode(bytes, shares)?) } else { Err(failure(verdict, bytes)) }
 }
 
 #[cold]
 fn failure(verdict: Verdict, bytes: &[u8]) -> TaskError {
     match verdict {
-        Verdict::Panicked => match codec::decode(bytes) {
+        Verdict::Panicked => match codec::decode(bytes, &[]) {
             Ok(info) => TaskError::Panicked(info),
             Err(error) => TaskError::Codec(error),
         },

@@ -50,7 +50,9 @@ mod error;
 mod panics;
 mod pool;
 mod process;
+mod sync;
 mod task;
+mod travel;
 
 pub use error::TaskError;
 pub use panics::PanicInfo;
@@ -62,6 +64,7 @@ pub use procession_core::{
     start::{ExitStatus, StartMethod},
 };
 pub use procession_macros::{main, test};
+pub use sync::Event;
 pub use task::Task;
 
 /// Makes this process ready to start others. The first statement of `main`, in every program that uses this library.

@@ -4,9 +4,12 @@
 #![allow(unsafe_code)]
 
 use crate::{codec, panics};
-use procession_core::start::{Descriptor, Verdict};
+use procession_core::{
+    Parcel, Share,
+    start::{Descriptor, Verdict},
+};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{any::type_name, marker::PhantomData};
+use std::{any::type_name, marker::PhantomData, sync::Arc};
 
 /// A function that can run in another process, with the arguments `Args`: a tuple of up to eight.
 ///
@@ -94,22 +97,29 @@ impl<F: Task<Args>, Args: DeserializeOwned> Entry<F, Args> {
 }
 
 /// Runs the function: arguments in, verdict and result out.
-fn run<F: Task<Args>, Args: DeserializeOwned>(arguments: &[u8], result: &mut Vec<u8>) -> Verdict {
+fn run<F: Task<Args>, Args: DeserializeOwned>(
+    arguments: &[u8],
+    shares: &[Arc<Share>],
+    result: &mut Parcel,
+) -> Verdict {
     // Decoding, encoding and dropping run the types' own code, which may panic like the function.
-    let outcome = panics::catch(|| match codec::decode::<Args>(arguments) {
-        Ok(arguments) => codec::encode(&F::call(arguments), result),
+    let outcome = panics::catch(|| match codec::decode::<Args>(arguments, shares) {
+        Ok(arguments) => codec::encode(&F::call(arguments), &mut result.bytes),
         Err(e) => Err(e),
     });
     match outcome {
-        Ok(Ok(())) => Verdict::Value,
+        Ok(Ok(shares)) => {
+            result.shares = shares;
+            Verdict::Value
+        }
         Ok(Err(e)) => {
             result.clear();
-            e.encode(result);
+            e.encode(&mut result.bytes);
             Verdict::Codec
         }
         Err(info) => {
             result.clear();
-            let encoded = codec::encode(&info, result);
+            let encoded = codec::encode(&info, &mut result.bytes);
             debug_assert!(encoded.is_ok(), "text can always be encoded");
             Verdict::Panicked
         }

@@ -82,7 +82,7 @@ fn workout(rounds: usize) {
     for round in 0..rounds {
         // The last one grows until no gap has room for it.
         for size in [100, 10_000, 30_000, 100_000, 5 << 20, (round % 256) << 20] {
-            drop(Loan::new(&vec![7; size]).unwrap());
+            drop(Loan::new(&vec![7; size], &[]).unwrap());
         }
         serve_oneself();
         procession_core::sweep().unwrap();
@@ -92,14 +92,14 @@ fn workout(rounds: usize) {
 /// Needs more and more memory at once.
 fn grow() {
     for size in 1.. {
-        drop(Loan::new(&vec![7; size << 26]).unwrap());
+        drop(Loan::new(&vec![7; size << 26], &[]).unwrap());
     }
 }
 
 static ECHO: Descriptor = Descriptor::new(
     || "echo",
-    |argument, result| {
-        result.extend_from_slice(argument);
+    |argument, _, result| {
+        result.bytes.extend_from_slice(argument);
         Verdict::Value
     },
 );
@@ -115,7 +115,7 @@ impl Receiver for Count {
         assert!(
             results
                 .iter()
-                .all(|(verdict, bytes)| verdict == Verdict::Value && bytes.iter().all(|byte| *byte == 5))
+                .all(|(verdict, bytes, _)| verdict == Verdict::Value && bytes.iter().all(|byte| *byte == 5))
         );
         self.0 -= results.len();
     }
@@ -134,7 +134,7 @@ fn serve_oneself() {
     for size in [10, 20_000, 0, 3, 9_000] {
         let loan = tasks.push(|out| {
             out.resize(out.len() + size, 5);
-            Ok(())
+            Ok(Vec::new())
         });
         loans.push(loan.unwrap());
     }

@@ -16,8 +16,10 @@ pub struct Audit {
     pub objects: BTreeMap<String, usize>,
     /// Raw blocks that belong to living processes.
     pub blocks: usize,
-    /// Raw blocks that belong to nobody alive and that no object refers to: what the sweep after the next death will
-    /// free.
+    /// References to objects: of living processes, and in messages.
+    pub references: usize,
+    /// Raw blocks and references that belong to nobody alive and to no object or message: what the sweep after the next death
+    /// will free.
     pub leaked: usize,
     /// Blocks whose state cannot be.
     pub impossible: usize,
@@ -30,8 +32,8 @@ pub struct Audit {
 }
 
 impl Arena {
-    /// See [`Audit`]. `referenced` says which raw blocks are reachable from an object.
-    pub(crate) fn audit(&self, referenced: impl Fn(u64) -> bool) -> Audit {
+    /// See [`Audit`]. `belongs` says which blocks belong to an object or message.
+    pub(crate) fn audit(&self, belongs: impl Fn(u64) -> bool) -> Audit {
         let (used, committed) = self.count_chunks();
         let mut audit = Audit {
             members: self.members().occupied(),
@@ -42,7 +44,13 @@ impl Arena {
         self.for_each_block(|block, state| match state {
             BlockState::Free => audit.leaked += 1,
             BlockState::Raw(owner) if self.members().is_alive(owner) => audit.blocks += 1,
-            BlockState::Raw(_) if referenced(block.offset()) => audit.blocks += 1,
+            BlockState::Reference { slot, .. }
+                if self.members().occupant(slot.into()).is_some() || belongs(block.offset()) =>
+            {
+                audit.references += 1;
+            }
+            BlockState::Reference { .. } => audit.leaked += 1,
+            BlockState::Raw(_) if belongs(block.offset()) => audit.blocks += 1,
             BlockState::Raw(_) => audit.leaked += 1,
             BlockState::Object { kind, .. } => match Kind::from_bits(kind) {
                 Some(kind) => *audit.objects.entry(format!("{kind:?}")).or_default() += 1,

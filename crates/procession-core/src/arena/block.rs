@@ -21,11 +21,16 @@ use crate::{
 /// |---|---|---|
 /// | 0 | 0 | free |
 /// | 1 | an owner | raw memory; this process frees it, or the sweep after its death |
+/// | 2 | a slot (10 bits), a number (46 bits) | a reference to an object, see `references`: held by the slot's member, or in a message |
 /// | a kind | a generation | an object, freed when the last process that has it lets go |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlockState {
     Free,
     Raw(Owner),
+    Reference {
+        slot: u16,
+        number: u64,
+    },
     /// The kind is kept as bits: a scribbled one is found when it's looked up.
     Object {
         kind: u8,
@@ -34,14 +39,20 @@ pub(crate) enum BlockState {
 }
 
 const RAW: u64 = 1;
+const REFERENCE: u64 = 2;
+const NUMBER_BITS: u32 = 46;
 
 impl BlockState {
     pub(crate) const GENERATION_MASK: u64 = (1 << 56) - 1;
+    pub(crate) const NUMBER_MASK: u64 = (1 << NUMBER_BITS) - 1;
 
     pub(crate) fn to_bits(self) -> u64 {
         match self {
             BlockState::Free => 0,
             BlockState::Raw(owner) => RAW << 56 | owner.to_bits(),
+            BlockState::Reference { slot, number } => {
+                REFERENCE << 56 | (slot as u64) << NUMBER_BITS | number & BlockState::NUMBER_MASK
+            }
             BlockState::Object { kind, generation } => {
                 (kind as u64) << 56 | generation & BlockState::GENERATION_MASK
             }
@@ -53,6 +64,10 @@ impl BlockState {
         match (kind, Owner::from_bits(rest)) {
             (0, _) if rest == 0 => BlockState::Free,
             (1, Some(owner)) => BlockState::Raw(owner),
+            (2, _) => BlockState::Reference {
+                slot: (rest >> NUMBER_BITS) as u16,
+                number: rest & BlockState::NUMBER_MASK,
+            },
             _ => BlockState::Object { kind, generation: rest },
         }
     }
@@ -86,7 +101,7 @@ impl<'a> Block<'a> {
         BlockState::from_bits(self.state.load(Acquire))
     }
 
-    pub(super) fn set_state(self, state: BlockState) {
+    pub(crate) fn set_state(self, state: BlockState) {
         self.state.store(state.to_bits(), Release);
     }
 

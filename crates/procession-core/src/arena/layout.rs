@@ -9,17 +9,17 @@ use crate::{
 
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"PROCESS\x01");
 /// To be raised with every change of a shared layout.
-pub(super) const LAYOUT_VERSION: u64 = 1;
+pub(super) const LAYOUT_VERSION: u64 = 2;
 
 /// The unit in which the arena grows.
 pub(crate) const CHUNK: usize = 64 << 10;
 
 /// Sizes of small blocks. All are multiples of a cache line; each divides a chunk with little left over. The last ones
 /// are for records of one type only, see `Stable`.
-pub(super) const CLASSES: [usize; GENERAL + 2] = [
+pub(super) const CLASSES: [usize; GENERAL + 3] = [
     64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6528, 8128, 10880, 16320, 21760, 32640,
-    // Stable::Pool, Stable::Link
-    64, 768,
+    // Stable::Pool, Stable::Link, Stable::Reference
+    64, 768, 64,
 ];
 
 /// How many of the classes are for anything.
@@ -34,6 +34,7 @@ pub(super) const LARGEST_CLASS: usize = CLASSES[GENERAL - 1];
 pub(crate) enum Stable {
     Pool = GENERAL as isize,
     Link,
+    Reference,
 }
 
 /// How many states a chunk's control page has room for: bounds the number of blocks of the smallest class.

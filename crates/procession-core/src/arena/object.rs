@@ -19,14 +19,35 @@ pub(crate) unsafe trait Shared: Sync {}
 #[repr(u8)]
 pub(crate) enum Kind {
     /// A process's function, arguments and result.
-    Call = 2,
+    Call = 16,
     /// What one worker shares with its pool's owner.
-    Link = 3,
+    Link,
+    /// From here on: what can be referred to.
+    Mutex,
+    ReentrantMutex,
+    RwLock,
+    Semaphore,
+    Condition,
+    Event,
+    Barrier,
+    Once,
+    Value,
+    Array,
 }
 
 impl Kind {
+    const ALL: [Kind; 12] = {
+        use Kind::*;
+        [Call, Link, Mutex, ReentrantMutex, RwLock, Semaphore, Condition, Event, Barrier, Once, Value, Array]
+    };
+
     pub(crate) fn from_bits(bits: u8) -> Option<Kind> {
-        [Kind::Call, Kind::Link].into_iter().find(|kind| *kind as u8 == bits)
+        Kind::ALL.get(usize::from(bits).checked_sub(Kind::Call as usize)?).copied()
+    }
+
+    /// Whether handles of it can travel: it ends with the last reference.
+    pub(crate) fn is_held(self) -> bool {
+        self >= Kind::Mutex
     }
 }
 

@@ -30,6 +30,15 @@ impl Arena {
         (0..blocks_in(class)).map(move |index| self.small_block(chunk, class, index))
     }
 
+    /// Calls `f` with every block of the class, free ones as well.
+    pub(crate) fn for_each_stable<'a>(&'a self, class: Stable, mut f: impl FnMut(Block<'a>)) {
+        for (chunk, found) in self.uses() {
+            if found == Use::Span(class as usize) {
+                self.small_blocks(chunk, class as usize).for_each(&mut f);
+            }
+        }
+    }
+
     fn control(&self, chunk: usize) -> &Control {
         self.shared(self.geometry.control(chunk))
     }

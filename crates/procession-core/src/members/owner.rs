@@ -76,6 +76,11 @@ impl Tag {
         (bits != 0).then_some(Tag(bits))
     }
 
+    /// Whether `bits` are those of this tag, as far as they go.
+    pub(crate) fn is_short(self, bits: u32) -> bool {
+        self.0 & ((1 << 28) - 1) == bits
+    }
+
     /// The slot it names; `None` for a word that no member can have written.
     pub(crate) fn slot(self) -> Option<usize> {
         ((self.0 & ((1 << SLOT_BITS) - 1)) as usize).checked_sub(1).filter(|slot| *slot < SLOTS)

@@ -20,15 +20,17 @@ pub(crate) enum State {
     Live = 2,
     /// A member that has published its value; only its exit, with code 0, is still to come.
     Exiting = 3,
-    /// A member whose end was seen; what it held is not swept yet.
-    Dead = 4,
+    /// A member whose end was seen; those who may wait for it are being told.
+    Marked = 4,
+    /// A member whose end all have been told of; what it held is not swept yet.
+    Dead = 5,
 }
 
 /// The word:
 ///
 /// | bits 0..4 | bits 4..32 | bits 32..64 |
 /// |---|---|---|
-/// | `State` (5 and more: impossible) | while `Starting`: the starter's tag, cut to 28 bits; else 0 | the generation |
+/// | `State` (6 and more: impossible) | while `Starting` or `Marked`: the tag of who starts it or tells of it, cut to 28 bits; else 0 | the generation |
 ///
 /// A free slot keeps the generation of its last occupant, so that a late step of a dead one cannot match.
 #[derive(Debug)]
@@ -39,23 +41,23 @@ pub(crate) struct Slot {
     pub(crate) pid: AtomicU32,
 }
 
-const STARTER_MASK: u32 = (1 << 28) - 1;
+const AGENT_MASK: u32 = (1 << 28) - 1;
 
 #[derive(Clone, Copy)]
 struct Word(u64);
 
 impl Word {
-    fn bits(state: State, starter: Option<Tag>, generation: u32) -> u64 {
-        let starter = starter.map_or(0, |tag| tag.bits() & STARTER_MASK);
-        state as u64 | (starter as u64) << 4 | (generation as u64) << 32
+    fn bits(state: State, agent: Option<Tag>, generation: u32) -> u64 {
+        let agent = agent.map_or(0, |tag| tag.bits() & AGENT_MASK);
+        state as u64 | (agent as u64) << 4 | (generation as u64) << 32
     }
 
     fn generation(self) -> u32 {
         (self.0 >> 32) as u32
     }
 
-    fn starter(self) -> u32 {
-        (self.0 >> 4) as u32 & STARTER_MASK
+    fn agent(self) -> u32 {
+        (self.0 >> 4) as u32 & AGENT_MASK
     }
 
     fn state(self) -> Option<State> {
@@ -64,7 +66,8 @@ impl Word {
             1 => State::Starting,
             2 => State::Live,
             3 => State::Exiting,
-            4 => State::Dead,
+            4 => State::Marked,
+            5 => State::Dead,
             _ => return None,
         })
     }
@@ -101,34 +104,58 @@ impl Slot {
     /// The new member says that it has arrived. False when it was given up in the meantime.
     pub(crate) fn attach(&self, generation: u32) -> bool {
         kill_point!(SlotBeforeAttach);
-        let attached = self.step(generation, &[State::Starting], State::Live);
+        let attached = self.step(generation, &[State::Starting], State::Live, None);
         kill_point!(SlotAfterAttach);
         attached
     }
 
     /// The member says that nothing but its exit is to come.
     pub(crate) fn announce_exit(&self, generation: u32) {
-        self.step(generation, &[State::Live], State::Exiting);
+        self.step(generation, &[State::Live], State::Exiting, None);
         kill_point!(SlotAfterAnnounce);
     }
 
-    /// Says that the occupant has ended, whatever it was doing. True for the one who said it first.
-    pub(crate) fn mark_dead(&self, generation: u32) -> bool {
-        self.step(generation, &[State::Starting, State::Live, State::Exiting], State::Dead)
+    /// Says that the occupant has ended, whatever it was doing. True for the one who said it first: `marker`, who is to tell
+    /// the others and then to `finish_marking`.
+    pub(crate) fn mark(&self, generation: u32, marker: Tag) -> bool {
+        let marked = self.step(
+            generation,
+            &[State::Starting, State::Live, State::Exiting],
+            State::Marked,
+            Some(marker),
+        );
+        if marked {
+            kill_point!(SlotAfterMark);
+        }
+        marked
     }
 
-    /// Says that the occupant will never arrive, on behalf of `starter`. False if it has arrived, or if somebody else goes
-    /// on with the start.
+    /// Says that the occupant will never arrive, on behalf of `starter`, who is to tell the others and then to
+    /// `finish_marking`. False if it has arrived, or if somebody else goes on with the start.
     pub(crate) fn give_up(&self, generation: u32, starter: Tag) -> bool {
-        let reserved = Word::bits(State::Starting, Some(starter), generation);
-        self.word
-            .compare_exchange(reserved, Word::bits(State::Dead, None, generation), AcqRel, Relaxed)
-            .is_ok()
+        let word = |state| Word::bits(state, Some(starter), generation);
+        let given_up =
+            self.word.compare_exchange(word(State::Starting), word(State::Marked), AcqRel, Relaxed).is_ok();
+        if given_up {
+            kill_point!(SlotAfterMark);
+        }
+        given_up
+    }
+
+    /// Says that everybody has been told.
+    pub(crate) fn finish_marking(&self, generation: u32) {
+        self.step(generation, &[State::Marked], State::Dead, None);
+    }
+
+    /// The generation of one that is marked by somebody of whom `is_alive` says no.
+    pub(crate) fn half_marked(&self, is_alive: impl Fn(u32) -> bool) -> Option<u32> {
+        let word = self.load();
+        (word.state() == Some(State::Marked) && !is_alive(word.agent())).then(|| word.generation())
     }
 
     /// Makes the slot free again, once all that its dead occupant held has been swept.
     pub(crate) fn release(&self, generation: u32) {
-        self.step(generation, &[State::Dead], State::Free);
+        self.step(generation, &[State::Dead], State::Free, None);
     }
 
     /// Somebody else goes on with the start: what was reserved by `from` is reserved by `to` now. False when it was given
@@ -141,17 +168,17 @@ impl Slot {
     /// The generation of a member that `starter` reserved the slot for and that has not attached.
     pub(crate) fn reserved_by(&self, starter: Tag) -> Option<u32> {
         let word = self.load();
-        (word.state() == Some(State::Starting) && word.starter() == starter.bits() & STARTER_MASK)
+        (word.state() == Some(State::Starting) && word.agent() == starter.bits() & AGENT_MASK)
             .then(|| word.generation())
     }
 
-    fn step(&self, generation: u32, from: &[State], to: State) -> bool {
+    fn step(&self, generation: u32, from: &[State], to: State, agent: Option<Tag>) -> bool {
         let mut word = self.load();
         loop {
             if word.generation() != generation || !word.state().is_some_and(|s| from.contains(&s)) {
                 return false;
             }
-            match self.word.compare_exchange(word.0, Word::bits(to, None, generation), AcqRel, Acquire) {
+            match self.word.compare_exchange(word.0, Word::bits(to, agent, generation), AcqRel, Acquire) {
                 Ok(_) => return true,
                 Err(now) => word = Word(now),
             }
@@ -199,13 +226,14 @@ mod loom_tests {
             let child = slot.clone();
             let child = thread::spawn(move || child.attach(7));
             // The monitor gives up (a deadline); the child may arrive at that moment.
-            assert!(slot.mark_dead(7));
+            assert!(slot.mark(7, tag(2)));
             child.join().unwrap();
+            slot.finish_marking(7);
             assert_eq!(slot.read(), Some((7, State::Dead)));
             slot.release(7);
             assert!(slot.reserve(8, tag(1)));
             slot.release(7);
-            assert!(!slot.mark_dead(7), "a late step of an old occupant does nothing");
+            assert!(!slot.mark(7, tag(2)), "a late step of an old occupant does nothing");
             assert_eq!(slot.read(), Some((8, State::Starting)));
         });
     }
@@ -224,9 +252,9 @@ mod loom_tests {
             });
             let (monitor, counted) = (slot.clone(), marks.clone());
             let monitor = thread::spawn(move || {
-                counted.fetch_add(monitor.mark_dead(1) as usize, Relaxed);
+                counted.fetch_add(monitor.mark(1, tag(2)) as usize, Relaxed);
             });
-            marks.fetch_add(slot.mark_dead(1) as usize, Relaxed);
+            marks.fetch_add(slot.mark(1, tag(3)) as usize, Relaxed);
             assert!(!slot.reserve(2, tag(1)), "dead, not free");
             child.join().unwrap();
             monitor.join().unwrap();

@@ -74,8 +74,26 @@ impl<'a> Table<'a> {
         self.slot(owner).announce_exit(owner.generation());
     }
 
-    pub(crate) fn mark_dead(&self, owner: Owner) -> bool {
-        self.slot(owner).mark_dead(owner.generation())
+    /// Says that the member has ended; true for the one who is to tell the others, and then to `finish_marking`.
+    pub(crate) fn mark(&self, owner: Owner, marker: Owner) -> bool {
+        self.slot(owner).mark(owner.generation(), marker.tag())
+    }
+
+    pub(crate) fn finish_marking(&self, owner: Owner) {
+        self.slot(owner).finish_marking(owner.generation());
+    }
+
+    /// Members whose marker died before it had told everybody.
+    pub(crate) fn half_marked(&self) -> impl Iterator<Item = Owner> + use<'a> {
+        let table = *self;
+        self.used().iter().enumerate().filter_map(move |(slot, word)| {
+            let generation = word.half_marked(|agent| {
+                let slot = Tag::from_word(agent).and_then(Tag::slot);
+                // Without the highest bits of its generation: enough to tell it from who has its slot next.
+                slot.and_then(|slot| table.occupant(slot)).is_some_and(|owner| owner.tag().is_short(agent))
+            })?;
+            Owner::new(slot, generation)
+        })
     }
 
     /// Gives up a member that `starter` reserved and that has not arrived; false if it has, or somebody else starts it.
@@ -95,9 +113,16 @@ impl<'a> Table<'a> {
         }
     }
 
-    /// Whether the member has neither been marked dead nor swept.
+    /// Whether the member has not been marked dead.
     pub(crate) fn is_alive(&self, owner: Owner) -> bool {
         matches!(self.state(owner), State::Starting | State::Live | State::Exiting)
+    }
+
+    /// The living member that has the slot.
+    pub(crate) fn occupant(&self, slot: usize) -> Option<Owner> {
+        let (generation, state) = self.slots.get(slot)?.read()?;
+        let owner = Owner::new(slot, generation)?;
+        matches!(state, State::Starting | State::Live | State::Exiting).then_some(owner)
     }
 
     /// All members that are marked dead and wait to be swept.

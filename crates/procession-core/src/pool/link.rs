@@ -4,7 +4,7 @@ use super::{
     claim::Claim,
     inbox::Inbox,
     record::LinkRecord,
-    wire::{BATCH, CLAIM_AT, LENT_RESULT, Reference, Results, Tasks, take_over},
+    wire::{BATCH, CLAIM_AT, LENT_RESULT, Lent, Results, Tasks, take_over},
 };
 use crate::{
     arena::{Arena, BlockState, Handle, Stable},
@@ -166,7 +166,7 @@ impl Link {
 
     /// Splits what lay in the ring into runs that belong together.
     fn split(
-        arena: &Arena,
+        arena: &'static Arena,
         worker: Option<Owner>,
         bytes: &[u8],
         receiver: &mut impl Receiver,
@@ -212,7 +212,7 @@ impl Link {
         Ok(Some(if frame.kind & LENT_RESULT == 0 {
             Frame::Small
         } else {
-            Frame::Large(verdict, Reference::parse(frame.payload)?)
+            Frame::Large(verdict, Lent::parse(frame.payload)?)
         }))
     }
 
@@ -253,5 +253,5 @@ impl Drop for Link {
 /// What a frame of the result ring is.
 enum Frame {
     Small,
-    Large(Verdict, Reference),
+    Large(Verdict, Lent),
 }

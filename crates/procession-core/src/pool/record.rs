@@ -1,12 +1,13 @@
 //! The shared records: a pool's words, and a worker's link.
 
-use super::wire::{BATCH, BATCH_HEADER, LENT_RESULT, Reference, next_task};
+use super::wire::{BATCH, BATCH_HEADER, LENT_RESULT, Lent, next_task};
 use crate::{
     arena::{Arena, Block, Kind, Object, Shared, Stable},
     atomic::{AtomicU32, AtomicU64, Ordering::Acquire},
     error::Result,
     members::Owner,
     recovery::{Recover, Sides},
+    references::Listed,
     ring::{Data, Frames, Ring, snapshot},
     sync::EventCount,
 };
@@ -72,7 +73,7 @@ impl LinkRecord {
         Data::new(block, RING, RING)
     }
 
-    fn lent(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> Result<()> {
+    fn lent(&self, arena: &Arena, visit: &mut dyn FnMut(Lent)) -> Result<()> {
         let block = arena.block(self.data.load(Acquire))?;
         let bytes = snapshot(&self.tasks, &LinkRecord::task_data(block)?)?;
         for frame in Frames::new(&bytes) {
@@ -81,7 +82,7 @@ impl LinkRecord {
                 let mut tasks = frame.payload.get(BATCH_HEADER..).unwrap_or_default();
                 while !tasks.is_empty() {
                     if let (argument, true) = next_task(&mut tasks)? {
-                        visit(Reference::parse(argument)?.offset);
+                        visit(Lent::parse(argument)?);
                     }
                 }
             }
@@ -90,7 +91,7 @@ impl LinkRecord {
         for frame in Frames::new(&bytes) {
             let frame = frame?;
             if frame.kind & LENT_RESULT != 0 {
-                visit(Reference::parse(frame.payload)?.offset);
+                visit(Lent::parse(frame.payload)?);
             }
         }
         Ok(())
@@ -115,7 +116,15 @@ impl Recover for LinkRecord {
         visit(self.pool.load(Acquire));
         visit(self.data.load(Acquire));
         // A scribbled ring hides what it lent; those blocks then belong to nobody, and are freed.
-        let _ = self.lent(arena, visit);
+        let _ = self.lent(arena, &mut |lent| visit(lent.offset));
+    }
+
+    fn messages(&self, arena: &Arena, visit: &mut dyn FnMut(Listed)) {
+        let _ = self.lent(arena, &mut |lent| {
+            if let Ok(listed) = lent.listed(arena) {
+                visit(listed);
+            }
+        });
     }
 }
 

@@ -5,17 +5,19 @@
 //! | tasks | `BATCH` | count (4), claim word (8), function (8 + 8), then each task: length (4, top bit: lent), argument |
 //! | results | a `Verdict`, with bit 3 if lent | the result's bytes |
 //!
-//! An argument or result of more than `INLINE` bytes lies in a block of its own, and a reference (offset, length)
-//! travels instead.
+//! An argument or result of more than `INLINE` bytes, or with handles in it, lies in a block of its own, behind the list of
+//! those handles, and a reference (offset, length) travels instead.
 
 use crate::{
     arena::Arena,
     error::{Error, Result},
     family,
     members::Owner,
+    references::{Envelope, Listed, Parcel, Share, receive},
     ring::Frames,
     start::Verdict,
 };
+use std::sync::Arc;
 
 /// The largest argument or result that travels in the ring itself, in bytes.
 pub const INLINE: usize = 8 << 10;
@@ -34,37 +36,44 @@ const LENT_TASK: u32 = 1 << 31;
 
 /// A block in shared memory that holds bytes for somebody else to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Reference {
+pub(super) struct Lent {
     pub(super) offset: u64,
     pub(super) len: u64,
 }
 
-impl Reference {
+impl Lent {
     pub(super) const SIZE: usize = 16;
 
-    pub(super) fn to_bytes(self) -> [u8; Reference::SIZE] {
-        let mut bytes = [0; Reference::SIZE];
+    pub(super) fn to_bytes(self) -> [u8; Lent::SIZE] {
+        let mut bytes = [0; Lent::SIZE];
         bytes[..8].copy_from_slice(&self.offset.to_le_bytes());
         bytes[8..].copy_from_slice(&self.len.to_le_bytes());
         bytes
     }
 
-    pub(super) fn parse(bytes: &[u8]) -> Result<Reference> {
+    pub(super) fn parse(bytes: &[u8]) -> Result<Lent> {
         let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
         match (word(0), word(8)) {
-            (Some(offset), Some(len)) if bytes.len() == Reference::SIZE => Ok(Reference { offset, len }),
+            (Some(offset), Some(len)) if bytes.len() == Lent::SIZE => Ok(Lent { offset, len }),
             _ => Err(Error::corrupted("a reference to a block has a wrong length")),
         }
     }
 
-    pub(super) fn read(self, arena: &Arena) -> Result<Vec<u8>> {
-        arena.block(self.offset)?.read(0, self.len as usize)
+    /// The message in the block; the handles in it are this process's from now on.
+    pub(super) fn receive(self, arena: &'static Arena) -> Result<Parcel> {
+        receive(arena, arena.block(self.offset)?, 0, self.len as usize)
+    }
+
+    /// The handles of the message.
+    pub(super) fn listed(self, arena: &Arena) -> Result<Listed> {
+        Listed::read(arena.block(self.offset)?, 0).map(|(listed, _)| listed)
     }
 }
 
-/// A large argument in shared memory, lent to whoever runs the task. Freed when this value is dropped.
+/// An argument in shared memory that is large or has handles in it, lent to whoever runs the task. Freed when this value is
+/// dropped, and with it the handles that nobody has received.
 #[derive(Debug)]
-pub struct Loan(Reference);
+pub struct Loan(Lent);
 
 impl Loan {
     /// Puts the bytes into shared memory.
@@ -72,10 +81,18 @@ impl Loan {
     /// # Errors
     ///
     /// Out of memory when the arena cannot grow.
-    pub fn new(bytes: &[u8]) -> Result<Loan> {
-        let arena = &family::current()?.arena;
-        let block = arena.alloc_bytes(&[], bytes)?;
-        Ok(Loan(Reference { offset: block.offset(), len: bytes.len() as u64 }))
+    pub fn new(bytes: &[u8], shares: &[Arc<Share>]) -> Result<Loan> {
+        Loan::of(&family::current()?.arena, bytes, shares).map(Loan)
+    }
+
+    /// Puts a message into a block of this process's.
+    pub(super) fn of(arena: &Arena, bytes: &[u8], shares: &[Arc<Share>]) -> Result<Lent> {
+        let envelope = Envelope::new(arena, shares, arena.me())?;
+        let prefix = envelope.prefix();
+        let block = arena.alloc_bytes(&prefix, bytes)?;
+        // From here on whoever frees the block gives them back.
+        envelope.send();
+        Ok(Lent { offset: block.offset(), len: (prefix.len() + bytes.len()) as u64 })
     }
 }
 
@@ -84,6 +101,9 @@ impl Drop for Loan {
         if let Ok(family) = family::current()
             && let Ok(block) = family.arena.block(self.0.offset)
         {
+            if let Ok(listed) = self.0.listed(&family.arena) {
+                listed.release(&family.arena, true);
+            }
             family.arena.free(block, family.arena.me());
         }
     }
@@ -102,22 +122,30 @@ impl Tasks {
         Tasks::default()
     }
 
-    /// Adds a task whose argument `encode` appends to the buffer. A large argument goes into a block of its own.
+    /// Adds a task whose argument `encode` appends to the buffer, and whose handles it gives. A large argument, or one with
+    /// handles, goes into a block of its own.
     ///
     /// # Errors
     ///
     /// What `encode` gives; out of memory. Nothing was added then.
     #[inline]
-    pub fn push(&mut self, encode: impl FnOnce(&mut Vec<u8>) -> Result<()>) -> Result<Option<Loan>> {
+    pub fn push(
+        &mut self,
+        encode: impl FnOnce(&mut Vec<u8>) -> Result<Vec<Arc<Share>>>,
+    ) -> Result<Option<Loan>> {
         let start = self.bytes.len();
         self.bytes.extend_from_slice(&[0; 4]);
-        if let Err(e) = encode(&mut self.bytes) {
-            self.bytes.truncate(start);
-            return Err(e);
-        }
+        let shares = match encode(&mut self.bytes) {
+            Ok(shares) => shares,
+            Err(e) => {
+                self.bytes.truncate(start);
+                return Err(e);
+            }
+        };
         let len = self.bytes.len() - start - 4;
-        let loan = if len > INLINE { Some(self.lend(start)?) } else { None };
-        let word = if loan.is_some() { Reference::SIZE as u32 | LENT_TASK } else { len as u32 };
+        let is_lent = len > INLINE || !shares.is_empty();
+        let loan = if is_lent { Some(self.lend(start, &shares)?) } else { None };
+        let word = if loan.is_some() { Lent::SIZE as u32 | LENT_TASK } else { len as u32 };
         self.bytes[start..start + 4].copy_from_slice(&word.to_le_bytes());
         self.ends.push(self.bytes.len() as u32);
         Ok(loan)
@@ -125,8 +153,8 @@ impl Tasks {
 
     /// Moves the argument that was encoded after `start` into a block.
     #[cold]
-    fn lend(&mut self, start: usize) -> Result<Loan> {
-        let loan = Loan::new(&self.bytes[start + 4..]);
+    fn lend(&mut self, start: usize, shares: &[Arc<Share>]) -> Result<Loan> {
+        let loan = Loan::new(&self.bytes[start + 4..], shares);
         self.bytes.truncate(if loan.is_ok() { start + 4 } else { start });
         let loan = loan?;
         self.bytes.extend_from_slice(&loan.0.to_bytes());
@@ -186,7 +214,7 @@ pub enum Results {
         count: usize,
     },
     /// One that came in a block of its own.
-    Large(Verdict, Vec<u8>),
+    Large(Verdict, Parcel),
 }
 
 impl Results {
@@ -199,17 +227,19 @@ impl Results {
         }
     }
 
-    /// Each one's verdict and bytes.
+    /// Each one's verdict, bytes and handles.
     #[inline]
-    pub fn iter(&self) -> impl Iterator<Item = (Verdict, &[u8])> {
+    pub fn iter(&self) -> impl Iterator<Item = (Verdict, &[u8], &[Arc<Share>])> {
         let (frames, large) = match self {
             Results::Frames { bytes, .. } => (bytes.as_slice(), None),
-            Results::Large(verdict, bytes) => (&[][..], Some((*verdict, bytes.as_slice()))),
+            Results::Large(verdict, parcel) => {
+                (&[][..], Some((*verdict, parcel.bytes.as_slice(), parcel.shares.as_slice())))
+            }
         };
         // Both were checked when they were received.
         let small = Frames::new(frames).filter_map(|frame| {
             let frame = frame.ok()?;
-            Some((Verdict::from_bits(frame.kind)?, frame.payload))
+            Some((Verdict::from_bits(frame.kind)?, frame.payload, &[][..]))
         });
         small.chain(large)
     }
@@ -218,12 +248,12 @@ impl Results {
 /// Takes over and copies a lent result; the caller frees it once its frame is retired.
 ///
 /// Only a block of the worker's own can be its result: what else it names would be somebody's who still needs it.
-pub(super) fn take_over(arena: &Arena, reference: Reference, worker: Option<Owner>) -> Result<Vec<u8>> {
+pub(super) fn take_over(arena: &'static Arena, reference: Lent, worker: Option<Owner>) -> Result<Parcel> {
     let block = arena.block(reference.offset)?;
     if !worker.is_some_and(|worker| arena.take_over(block, worker)) {
         return Err(Error::corrupted("a lent result belongs to somebody else"));
     }
-    reference.read(arena).inspect_err(|_| {
+    reference.receive(arena).inspect_err(|_| {
         arena.free(block, arena.me());
     })
 }

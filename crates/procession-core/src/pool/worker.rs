@@ -3,7 +3,7 @@
 use super::{
     claim::Claim,
     record::{LinkRecord, PoolRecord},
-    wire::{BATCH, BATCH_HEADER, CLAIM_AT, FUNCTION_AT, INLINE, LENT_RESULT, Reference, next_task},
+    wire::{BATCH, BATCH_HEADER, CLAIM_AT, FUNCTION_AT, INLINE, LENT_RESULT, Lent, Loan, next_task},
 };
 use crate::{
     arena::{Arena, Handle},
@@ -12,6 +12,7 @@ use crate::{
     family,
     kill_point::kill_point,
     members::Owner,
+    references::Parcel,
     ring::{Consumer, Producer},
     start::{Function, FunctionId, Verdict},
     sys::clock::Deadline,
@@ -62,7 +63,7 @@ impl Worker {
     ///
     /// Corrupted when the owner wrote what no owner writes.
     pub fn serve(&mut self) -> Result<()> {
-        let (mut batch, mut result) = (Vec::new(), Vec::new());
+        let (mut batch, mut result) = (Vec::new(), Parcel::default());
         let mut known: Option<(FunctionId, Result<Function>)> = None;
         while let Next::Batch { at, space } = self.next(&mut batch)? {
             let id = FunctionId::parse(batch.get(FUNCTION_AT..).unwrap_or_default())?;
@@ -78,12 +79,13 @@ impl Worker {
                 result.clear();
                 let verdict = match function {
                     Err(e) => Verdict::refuse(e, &mut result),
-                    Ok(function) if lent => match Reference::parse(argument).and_then(|r| r.read(self.arena))
-                    {
-                        Ok(argument) => function.run(&argument, &mut result),
-                        Err(e) => Verdict::refuse(&e, &mut result),
-                    },
-                    Ok(function) => function.run(argument, &mut result),
+                    Ok(function) if lent => {
+                        match Lent::parse(argument).and_then(|lent| lent.receive(self.arena)) {
+                            Ok(Parcel { bytes, shares }) => function.run(&bytes, &shares, &mut result),
+                            Err(e) => Verdict::refuse(&e, &mut result),
+                        }
+                    }
+                    Ok(function) => function.run(argument, &[], &mut result),
                 };
                 family::end_if_forked();
                 if !self.answer(verdict, &mut result)? {
@@ -116,23 +118,20 @@ impl Worker {
     }
 
     /// Commits one result; false when the owner is gone.
-    fn answer(&mut self, verdict: Verdict, result: &mut Vec<u8>) -> Result<bool> {
+    fn answer(&mut self, verdict: Verdict, result: &mut Parcel) -> Result<bool> {
         let mut kind = verdict as u8;
-        if result.len() > INLINE {
-            match self.arena.alloc_bytes(&[], result) {
-                Ok(block) => {
+        if result.bytes.len() > INLINE || !result.shares.is_empty() {
+            match Loan::of(self.arena, &result.bytes, &result.shares) {
+                Ok(lent) => {
                     kill_point!(ResultAfterBlock);
-                    let reference = Reference { offset: block.offset(), len: result.len() as u64 };
                     result.clear();
-                    result.extend_from_slice(&reference.to_bytes());
+                    result.bytes.extend_from_slice(&lent.to_bytes());
                     kind |= LENT_RESULT;
                 }
-                Err(e) => {
-                    result.clear();
-                    kind = Verdict::refuse(&e, result) as u8;
-                }
+                Err(e) => kind = Verdict::refuse(&e, result) as u8,
             }
         }
+        let result = &result.bytes;
         if self.results.push(kind, &[result])?.is_none() && !self.wait_for_room(kind, result)? {
             return Ok(false);
         }

@@ -1,34 +1,45 @@
 //! The kind table: the one place that knows every kind of object, and so looks up the house instead of down.
 
 use crate::{
-    arena::{Arena, Block, BlockState, Kind, Object, Stable},
+    arena::{Arena, Block, BlockState, Handle, Kind, Object, Stable},
     pool::LinkRecord,
     recovery::Recover,
+    references::Held,
     start::CallRecord,
 };
 
-/// Calls `f` with each object in the arena. One whose block cannot hold it is skipped: the audit reports it.
-pub(super) fn for_each_object<'a>(arena: &'a Arena, mut f: impl FnMut(Block<'a>, BlockState, &dyn Recover)) {
-    fn with<'a, T: Object + Recover>(
-        arena: &'a Arena,
-        block: Block<'a>,
-        state: BlockState,
-        f: &mut impl FnMut(Block<'a>, BlockState, &dyn Recover),
-    ) {
-        if let Ok(record) = arena.record::<T>(block) {
-            f(block, state, record);
-        }
-    }
+/// Calls `f` with each record of two sides in the arena. One whose block cannot hold it is skipped: the audit reports it.
+pub(super) fn for_each_record<'a>(arena: &'a Arena, mut f: impl FnMut(Block<'a>, BlockState, &dyn Recover)) {
     arena.for_each_block(|block, state| {
         let BlockState::Object { kind, .. } = state else { return };
         match Kind::from_bits(kind) {
-            Some(Kind::Call) => with::<CallRecord>(arena, block, state, &mut f),
+            Some(Kind::Call) => {
+                if let Ok(record) = arena.record::<CallRecord>(block) {
+                    f(block, state, record);
+                }
+            }
             Some(Kind::Link) => {
                 if let Ok(record) = arena.stable_record::<LinkRecord>(block.offset(), Stable::Link) {
                     f(block, state, record);
                 }
             }
-            None => {}
+            _ => {}
         }
     });
+}
+
+/// Calls `f` with the object that a reference is to; not if there is none.
+pub(super) fn with_object(arena: &Arena, target: Handle, f: impl FnOnce(&dyn Held)) {
+    fn found<T: Object + Held>(arena: &Arena, target: Handle, f: impl FnOnce(&dyn Held)) {
+        if let Ok(record) = arena.object::<T>(target) {
+            f(record);
+        }
+    }
+    let Ok(block) = arena.block(target.offset) else { return };
+    let BlockState::Object { kind, .. } = block.state() else { return };
+    use crate::objects;
+    match Kind::from_bits(kind) {
+        Some(Kind::Event) => found::<objects::EventRecord>(arena, target, f),
+        _ => {}
+    }
 }

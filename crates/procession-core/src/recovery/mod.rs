@@ -12,9 +12,9 @@ pub(crate) use mark::{give_up, mark_dead};
 pub(crate) use sides::Sides;
 pub(crate) use sweep::{audit, sweep};
 
-use crate::{arena::Arena, members::Owner};
+use crate::{arena::Arena, members::Owner, references::Listed};
 
-/// What recovery needs to know of a kind of object. All that this crate shares between processes implements it.
+/// What recovery needs to know of a record that two processes share. (What any number of them refer to: `references::Held`.)
 pub(crate) trait Recover {
     /// `dead` has died: say so in the words it may hold, and wake everybody who waits here.
     fn mark(&self, arena: &Arena, dead: Owner);
@@ -22,6 +22,9 @@ pub(crate) trait Recover {
     /// `dead` has let go of the object. True when nobody is left who has it.
     fn forget(&self, dead: Owner) -> bool;
 
-    /// Calls `visit` with the offset of every raw block that the object refers to.
-    fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(u64));
+    /// Calls `visit` with the offset of every raw block that belongs to the object.
+    fn parts(&self, _arena: &Arena, _visit: &mut dyn FnMut(u64)) {}
+
+    /// Calls `visit` with the references in each message that the object has.
+    fn messages(&self, _arena: &Arena, _visit: &mut dyn FnMut(Listed)) {}
 }

@@ -7,7 +7,7 @@ use super::{
     method::{StartMethod, default_method},
 };
 use crate::{
-    arena::{Arena, Block, Handle, Kind, Object, Shared},
+    arena::{Arena, Block, BlockState, Handle, Kind, Object, Shared},
     atomic::{
         AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
@@ -16,6 +16,7 @@ use crate::{
     kill_point::kill_point,
     members::Owner,
     recovery::{Recover, Sides},
+    references::{Envelope, Listed, Parcel, receive},
     sync::EventCount,
     sys::{clock::Deadline, environment::Environment},
 };
@@ -73,7 +74,24 @@ impl Recover for CallRecord {
             result => visit(result),
         }
     }
+
+    /// Those of the result. What is in the argument is the process's own from the start.
+    fn messages(&self, arena: &Arena, visit: &mut dyn FnMut(Listed)) {
+        let offset = self.result.load(Acquire);
+        if offset != 0
+            && let Ok(block) = arena.block(offset)
+        {
+            let is_short = matches!(block.state(), BlockState::Object { .. });
+            let at = if is_short { BYTES_AT } else { 0 } + RESULT_PREFIX;
+            if let Ok((listed, _)) = Listed::read(block, at) {
+                visit(listed);
+            }
+        }
+    }
 }
+
+/// The verdict and the length of the message that follows.
+const RESULT_PREFIX: usize = 16;
 
 /// What follows a call's record.
 #[derive(Debug)]
@@ -81,7 +99,7 @@ pub(super) struct CallParts<'a> {
     pub(super) name: &'a str,
     pub(super) attributes: Option<&'a Attributes>,
     pub(super) environment: &'a Environment,
-    pub(super) argument: &'a [u8],
+    pub(super) argument: &'a Parcel,
 }
 
 /// What a process is to run, and as what.
@@ -89,7 +107,7 @@ pub(super) struct CallParts<'a> {
 pub(super) struct Job {
     pub(super) function: FunctionId,
     pub(super) name: String,
-    pub(super) argument: Vec<u8>,
+    pub(super) argument: Parcel,
     pub(super) method: StartMethod,
     pub(super) surroundings: Surroundings,
 }
@@ -118,7 +136,10 @@ impl CallRecord {
         parts: CallParts<'_>,
     ) -> Result<Handle> {
         let attributes = parts.attributes.map_or(Vec::new(), Attributes::to_bytes);
-        let bytes = [parts.name.as_bytes(), &attributes, parts.environment.as_bytes(), parts.argument];
+        // The new process's from the start: if it never comes to be, they go with it.
+        let envelope = Envelope::new(arena, &parts.argument.shares, member)?;
+        let argument = [envelope.prefix(), parts.argument.bytes.clone()].concat();
+        let bytes = [parts.name.as_bytes(), &attributes, parts.environment.as_bytes(), &argument];
         let total: usize = bytes.iter().map(|part| part.len()).sum();
         let block = arena.alloc(BYTES_AT + total.max(SHORT))?;
         let mut at = BYTES_AT;
@@ -136,10 +157,13 @@ impl CallRecord {
         }
         record.result.store(0, Relaxed);
         record.exit.store(0, Relaxed);
-        Ok(arena.publish::<CallRecord>(block))
+        let handle = arena.publish::<CallRecord>(block);
+        envelope.send();
+        Ok(handle)
     }
 
-    fn read_part(arena: &Arena, handle: Handle, part: usize) -> Result<Vec<u8>> {
+    /// Where a part begins, and how long it is.
+    fn part(arena: &Arena, handle: Handle, part: usize) -> Result<(usize, usize)> {
         let record = arena.object::<CallRecord>(handle)?;
         let mut at = BYTES_AT;
         for len in &record.lengths()[..part] {
@@ -147,21 +171,27 @@ impl CallRecord {
                 .checked_add(len.load(Acquire) as usize)
                 .ok_or_else(|| Error::corrupted("the length of a part of a call"))?;
         }
-        arena.block(handle.offset)?.read(at, record.lengths()[part].load(Acquire) as usize)
+        Ok((at, record.lengths()[part].load(Acquire) as usize))
+    }
+
+    fn read_part(arena: &Arena, handle: Handle, part: usize) -> Result<Vec<u8>> {
+        let (at, len) = CallRecord::part(arena, handle, part)?;
+        arena.block(handle.offset)?.read(at, len)
     }
 
     /// What there is to do, for the process itself.
-    pub(super) fn job(arena: &Arena, handle: Handle) -> Result<Job> {
+    pub(super) fn job(arena: &'static Arena, handle: Handle) -> Result<Job> {
         let record = arena.object::<CallRecord>(handle)?;
         let name = CallRecord::read_part(arena, handle, 0)?;
         let attributes = CallRecord::read_part(arena, handle, 1)?;
+        let (argument_at, argument_len) = CallRecord::part(arena, handle, 3)?;
         Ok(Job {
             function: FunctionId {
                 offset: record.function.load(Acquire),
                 signature: record.signature.load(Acquire),
             },
             name: String::from_utf8(name).map_err(|_| Error::corrupted("a name is not UTF-8"))?,
-            argument: CallRecord::read_part(arena, handle, 3)?,
+            argument: receive(arena, arena.block(handle.offset)?, argument_at, argument_len)?,
             method: StartMethod::from_bits(record.method.load(Acquire) as u32).unwrap_or_default(),
             surroundings: Surroundings {
                 attributes: if attributes.is_empty() {
@@ -204,31 +234,36 @@ impl CallRecord {
     }
 
     /// The child's part: leaves the result.
-    pub(super) fn answer(arena: &Arena, handle: Handle, verdict: Verdict, result: &[u8]) -> Result<()> {
+    pub(super) fn answer(arena: &Arena, handle: Handle, verdict: Verdict, result: &Parcel) -> Result<()> {
         let record = arena.object::<CallRecord>(handle)?;
-        let mut prefix = [0; 16];
-        prefix[..8].copy_from_slice(&(verdict as u64).to_le_bytes());
-        prefix[8..].copy_from_slice(&(result.len() as u64).to_le_bytes());
+        let envelope = Envelope::new(arena, &result.shares, arena.me())?;
+        let listed = envelope.prefix();
+        let len = listed.len() + result.bytes.len();
+        let mut prefix = Vec::with_capacity(RESULT_PREFIX + listed.len());
+        prefix.extend_from_slice(&(verdict as u64).to_le_bytes());
+        prefix.extend_from_slice(&(len as u64).to_le_bytes());
+        prefix.extend_from_slice(&listed);
         let own = arena.block(handle.offset)?;
-        let block = if prefix.len() + result.len() <= own.size() - BYTES_AT {
+        let block = if RESULT_PREFIX + len <= own.size() - BYTES_AT {
             own.write(BYTES_AT, &prefix)?;
-            own.write(BYTES_AT + prefix.len(), result)?;
+            own.write(BYTES_AT + prefix.len(), &result.bytes)?;
             own
         } else {
-            arena.alloc_bytes(&prefix, result)?
+            arena.alloc_bytes(&prefix, &result.bytes)?
         };
         kill_point!(CallBeforePublish);
         record.result.store(block.offset(), Release);
         kill_point!(CallAfterPublish);
+        envelope.send();
         Ok(())
     }
 
     /// The starter's part, once the process has ended: the result, if it left one. It can be taken once.
     pub(super) fn take_result(
-        arena: &Arena,
+        arena: &'static Arena,
         handle: Handle,
         member: Owner,
-    ) -> Result<Option<(Verdict, Vec<u8>)>> {
+    ) -> Result<Option<(Verdict, Parcel)>> {
         let record = arena.object::<CallRecord>(handle)?;
         let offset = record.result.load(Acquire);
         if offset == 0 {
@@ -236,7 +271,7 @@ impl CallRecord {
         }
         let block = arena.block(offset)?;
         if offset == handle.offset {
-            let result = CallRecord::read_result(block, BYTES_AT);
+            let result = CallRecord::read_result(arena, block, BYTES_AT);
             record.result.store(0, Release);
             return result.map(Some);
         }
@@ -245,19 +280,19 @@ impl CallRecord {
         if !arena.take_over(block, member) {
             return Err(Error::corrupted("a result belongs to somebody else"));
         }
-        let result = CallRecord::read_result(block, 0);
+        let result = CallRecord::read_result(arena, block, 0);
         record.result.store(0, Release);
         arena.free(block, arena.me());
         result.map(Some)
     }
 
-    fn read_result(block: Block<'_>, start: usize) -> Result<(Verdict, Vec<u8>)> {
+    fn read_result(arena: &'static Arena, block: Block<'_>, start: usize) -> Result<(Verdict, Parcel)> {
         let word = |at| {
             block.read(start + at, 8).map(|bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
         };
         let verdict = u8::try_from(word(0)?).ok().and_then(Verdict::from_bits);
         let verdict = verdict.ok_or_else(|| Error::corrupted("the verdict of a result"))?;
-        Ok((verdict, block.read(start + 16, word(8)? as usize)?))
+        Ok((verdict, receive(arena, block, start + RESULT_PREFIX, word(8)? as usize)?))
     }
 
     /// The starter lets go; if the process has gone, that frees the call.
@@ -265,6 +300,8 @@ impl CallRecord {
         if let Ok(record) = arena.object::<CallRecord>(handle)
             && record.sides.leave_first(arena.me())
         {
+            // First, as in the sweep: what only the record lists would be lost with this process.
+            record.messages(arena, &mut |listed| listed.release(arena, false));
             arena.destroy::<CallRecord>(handle, |record| {
                 // A result in a block of its own that nobody took. If it's the process's no more, a sweep was faster.
                 if let Ok(block) = arena.block(record.result.load(Acquire)) {

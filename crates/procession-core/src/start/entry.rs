@@ -14,6 +14,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     family::{self, Family},
     members::Owner,
+    references::Parcel,
     sys::lifeline::{self, Lifeline},
 };
 use std::{
@@ -100,7 +101,7 @@ fn run(
     prepare: impl FnOnce(Surroundings) -> Result<()>,
 ) -> Result<Infallible> {
     let arena = &family.arena;
-    let mut result = Vec::new();
+    let mut result = Parcel::default();
     let start = || {
         let job = CallRecord::job(arena, call)?;
         prepare(job.surroundings)?;
@@ -110,7 +111,8 @@ fn run(
             name.truncate(15);
             let _ = rustix::thread::set_name(&CString::new(name).unwrap_or_default());
         }
-        let verdict = Function::resolve(job.function)?.run(&job.argument, &mut result);
+        let verdict =
+            Function::resolve(job.function)?.run(&job.argument.bytes, &job.argument.shares, &mut result);
         family::end_if_forked();
         Ok(verdict)
     };

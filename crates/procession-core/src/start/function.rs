@@ -6,8 +6,10 @@
 
 use crate::{
     error::{Error, ErrorKind, Result},
+    references::{Parcel, Share},
     sys::image::{Image, hash_text},
 };
+use std::sync::Arc;
 
 /// How a function's run ended; what the bytes that go with it are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,9 +39,9 @@ impl Verdict {
     }
 
     /// The verdict for what the library could not do.
-    pub(crate) fn refuse(error: &Error, out: &mut Vec<u8>) -> Verdict {
+    pub(crate) fn refuse(error: &Error, out: &mut Parcel) -> Verdict {
         out.clear();
-        error.encode(out);
+        error.encode(&mut out.bytes);
         Verdict::Refused
     }
 }
@@ -52,14 +54,17 @@ impl Verdict {
 pub struct Descriptor {
     magic: [u64; 2],
     signature: fn() -> &'static str,
-    run: fn(&[u8], &mut Vec<u8>) -> Verdict,
+    run: Run,
 }
+
+/// How a function is called: an argument's bytes, the handles in it, and where its result goes.
+pub type Run = fn(&[u8], &[Arc<Share>], &mut Parcel) -> Verdict;
 
 const MAGIC: [u64; 2] = [0x7072_6f63_6573_7369, 0x1b5c_93d0_66e7_f42a];
 
 impl Descriptor {
     /// A descriptor of `run`, whose arguments and result have the types that `signature` names. `run` must not panic.
-    pub const fn new(signature: fn() -> &'static str, run: fn(&[u8], &mut Vec<u8>) -> Verdict) -> Descriptor {
+    pub const fn new(signature: fn() -> &'static str, run: Run) -> Descriptor {
         Descriptor { magic: MAGIC, signature, run }
     }
 
@@ -136,8 +141,8 @@ impl Function {
 
     /// Runs it in this process.
     #[inline]
-    pub fn run(&self, argument: &[u8], result: &mut Vec<u8>) -> Verdict {
-        (self.0.run)(argument, result)
+    pub fn run(&self, argument: &[u8], shares: &[Arc<Share>], result: &mut Parcel) -> Verdict {
+        (self.0.run)(argument, shares, result)
     }
 }
 
@@ -147,18 +152,18 @@ mod tests {
 
     static DOUBLE: Descriptor = Descriptor::new(
         || "u8 -> u8",
-        |argument, result| {
-            result.push(argument[0] * 2);
+        |argument, _, result| {
+            result.bytes.push(argument[0] * 2);
             Verdict::Value
         },
     );
 
     #[test]
     fn a_function_is_found_by_its_name() {
-        let mut result = Vec::new();
+        let mut result = Parcel::default();
         let function = Function::resolve(DOUBLE.id().unwrap()).unwrap();
-        assert_eq!(function.run(&[21], &mut result), Verdict::Value);
-        assert_eq!(result, [42]);
+        assert_eq!(function.run(&[21], &[], &mut result), Verdict::Value);
+        assert_eq!(result.bytes, [42]);
     }
 
     #[test]
@@ -176,7 +181,7 @@ mod tests {
     #[test]
     fn a_descriptor_outside_the_program_has_no_name() {
         let elsewhere: &'static Descriptor =
-            Box::leak(Box::new(Descriptor::new(|| "", |_, _| Verdict::Value)));
+            Box::leak(Box::new(Descriptor::new(|| "", |_, _, _| Verdict::Value)));
         assert!(elsewhere.id().unwrap_err().is_unsupported());
     }
 }

@@ -16,6 +16,7 @@ use crate::{
     family::{self, Child, Started},
     members::{Owner, SLOTS},
     recovery,
+    references::Parcel,
     sys::{affinity::Processors, clock::Deadline, environment::Environment, spawn::Stream, stdio},
 };
 use rustix::{
@@ -35,7 +36,7 @@ pub struct Launch<'a> {
     /// What it runs.
     pub function: FunctionId,
     /// The argument of that function.
-    pub argument: &'a [u8],
+    pub argument: &'a Parcel,
     /// What it's called: in `ps` (the first 15 bytes), and in messages.
     pub name: &'a str,
     /// Ended at the root's exit, instead of waited for.
@@ -73,7 +74,7 @@ impl std::fmt::Debug for Launch<'_> {
 
 impl<'a> Launch<'a> {
     /// A process that runs `function` with `argument` and inherits everything else.
-    pub fn new(function: FunctionId, argument: &'a [u8]) -> Launch<'a> {
+    pub fn new(function: FunctionId, argument: &'a Parcel) -> Launch<'a> {
         Launch {
             function,
             argument,
@@ -296,7 +297,7 @@ impl Running {
     /// # Errors
     ///
     /// Corrupted when the process wrote what no member writes.
-    pub fn take_result(&self) -> Result<Option<(Verdict, Vec<u8>)>> {
+    pub fn take_result(&self) -> Result<Option<(Verdict, Parcel)>> {
         family::current()?;
         CallRecord::take_result(self.arena, self.call, self.owner)
     }

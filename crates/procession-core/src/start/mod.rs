@@ -21,7 +21,7 @@ pub use entry::{init, set_test_entry};
 pub(crate) use execute::{START_TIMEOUT, execute};
 pub use exit::{Exit, ExitStatus};
 pub(crate) use forkserver::ForkServer;
-pub use function::{Descriptor, Function, FunctionId, Verdict};
+pub use function::{Descriptor, Function, FunctionId, Run, Verdict};
 pub use launch::{Launch, Running};
 pub use method::{StartMethod, default_method, set_default_method};
 pub(crate) use order::{ORDER_LEN, Order};

@@ -6,7 +6,7 @@ use super::{
     sink::{Outcome, Sink},
 };
 use crate::TaskError;
-use procession_core::{Deadline, pool::Results};
+use procession_core::{Deadline, Parcel, pool::Results};
 use serde::de::DeserializeOwned;
 use std::{
     fmt,
@@ -40,8 +40,8 @@ impl Cell {
 
 impl Sink for Cell {
     fn deliver(&self, _first: usize, results: Results) {
-        if let Some((verdict, bytes)) = results.iter().next() {
-            self.set(Outcome::Ran(verdict, bytes.to_vec()));
+        if let Some((verdict, bytes, shares)) = results.iter().next() {
+            self.set(Outcome::Ran(verdict, Parcel { bytes: bytes.to_vec(), shares: shares.to_vec() }));
         }
     }
 

@@ -76,8 +76,8 @@ impl<R: DeserializeOwned> Ordered<R> {
             Part::Failed(error) => Err(error),
             Part::Ran(results) => {
                 self.values.reserve(results.len());
-                for (verdict, bytes) in results.iter() {
-                    self.values.push(error::outcome(verdict, bytes)?);
+                for (verdict, bytes, shares) in results.iter() {
+                    self.values.push(error::outcome(verdict, bytes, shares)?);
                 }
                 Ok(())
             }

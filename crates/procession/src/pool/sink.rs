@@ -1,14 +1,14 @@
 //! Where the outcomes of tasks go. Bytes: whoever asked for a value decodes it, in its own thread.
 
 use crate::{TaskError, error};
-use procession_core::{pool::Results, start::Verdict};
+use procession_core::{Parcel, pool::Results, start::Verdict};
 use serde::de::DeserializeOwned;
 
 /// What came of one task.
 #[derive(Clone, Debug)]
 pub(super) enum Outcome {
-    /// The function ran: its verdict, and the bytes that go with it.
-    Ran(Verdict, Vec<u8>),
+    /// The function ran: its verdict, and the message that goes with it.
+    Ran(Verdict, Parcel),
     /// It didn't, or not to its end.
     Failed(TaskError),
 }
@@ -16,7 +16,7 @@ pub(super) enum Outcome {
 impl Outcome {
     pub(super) fn decode<R: DeserializeOwned>(&self) -> Result<R, TaskError> {
         match self {
-            Outcome::Ran(verdict, bytes) => error::outcome(*verdict, bytes),
+            Outcome::Ran(verdict, parcel) => error::outcome(*verdict, &parcel.bytes, &parcel.shares),
             Outcome::Failed(error) => Err(error.clone()),
         }
     }

@@ -42,8 +42,7 @@ impl Worker {
     pub(super) fn start(inbox: &Inbox, name: &str) -> Result<Worker> {
         let link = Link::new(inbox)?;
         let Handle { offset, generation } = link.handle();
-        let mut argument = Vec::new();
-        crate::codec::encode(&(offset, generation), &mut argument)?;
+        let argument = crate::codec::pack(&(offset, generation))?;
         let identify = |worker: Owner| link.set_worker(worker);
         let mut launch = Launch::new(descriptor_of(serve).id()?, &argument);
         launch.name = name;

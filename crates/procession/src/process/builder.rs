@@ -168,8 +168,7 @@ impl Builder {
     {
         // A value of the type is all that was needed of it: there is only one.
         let _ = f;
-        let mut argument = Vec::new();
-        codec::encode(&args, &mut argument)?;
+        let argument = codec::pack(&args)?;
         let [stdin, stdout, stderr] = self.stdio;
         let (stdin, to_stdin) = stdin.open(true)?;
         let (stdout, from_stdout) = stdout.open(false)?;

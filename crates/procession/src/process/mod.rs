@@ -8,7 +8,7 @@ pub use stdio::Stdio;
 
 use crate::{TaskError, error, task::Task};
 use procession_core::{
-    Deadline, Error, ErrorKind, Result, Signal,
+    Deadline, Error, ErrorKind, Parcel, Result, Signal,
     start::{Exit, ExitStatus, Running, Verdict},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -63,7 +63,7 @@ struct Pipes {
     stderr: Option<ChildStderr>,
 }
 
-type Left = (Verdict, Vec<u8>);
+type Left = (Verdict, Parcel);
 
 impl Process<()> {
     /// A process with settings of its own.
@@ -122,7 +122,7 @@ impl<R: Serialize + DeserializeOwned> Process<R> {
         let exit = self.running.wait(deadline)?;
         let outcome = self.outcome.get_or_init(|| self.look(exit));
         Some(match outcome {
-            Ok((verdict, bytes)) => error::outcome(*verdict, bytes),
+            Ok((verdict, parcel)) => error::outcome(*verdict, &parcel.bytes, &parcel.shares),
             Err(e) => Err(e.clone()),
         })
     }

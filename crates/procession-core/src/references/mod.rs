@@ -1,0 +1,14 @@
+//! References: who has an object. One small record for each process that has a handle of it, and one for each handle in a
+//! message; the object ends with the last of them. `README.md` has the protocol and its kill table.
+
+mod count;
+mod parcel;
+mod record;
+mod share;
+
+pub(crate) use count::Count;
+pub use parcel::Parcel;
+pub(crate) use parcel::{Envelope, Listed, receive};
+pub(crate) use record::{Header, Held, Reference};
+pub use share::Share;
+pub(crate) use share::Shared;

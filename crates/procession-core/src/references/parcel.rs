@@ -1,0 +1,122 @@
+//! Bytes with handles in them, on their way from one process to another.
+
+use super::{record::Reference, share::Share};
+use crate::{
+    arena::{Arena, Block},
+    error::{Error, Result},
+    members::Owner,
+};
+use std::sync::Arc;
+
+/// A message in private memory: its bytes, in which each handle is a number, and the objects that those numbers stand for.
+#[derive(Clone, Debug, Default)]
+pub struct Parcel {
+    /// The encoded value.
+    pub bytes: Vec<u8>,
+    /// The handles in it, by their numbers.
+    pub shares: Vec<Arc<Share>>,
+}
+
+impl Parcel {
+    /// Makes it empty; what it has allocated stays.
+    #[inline]
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        if !self.shares.is_empty() {
+            self.shares.clear();
+        }
+    }
+}
+
+/// The bytes before a message in shared memory that has no handles: their number.
+const PREFIX: usize = 8;
+const ENTRY: usize = 16;
+
+/// The references of a message that is being made, given back unless it's sent.
+pub(crate) struct Envelope<'a> {
+    arena: &'a Arena,
+    references: Vec<Reference>,
+}
+
+impl<'a> Envelope<'a> {
+    /// A reference to each object, which `holder` has until the message is sent, and afterwards the message.
+    pub(crate) fn new(arena: &'a Arena, shares: &[Arc<Share>], holder: Owner) -> Result<Envelope<'a>> {
+        let mut envelope = Envelope { arena, references: Vec::with_capacity(shares.len()) };
+        for share in shares {
+            envelope.references.push(arena.add_reference(share.target(), holder)?);
+        }
+        Ok(envelope)
+    }
+
+    /// What stands before the message's bytes.
+    pub(crate) fn prefix(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(PREFIX + self.references.len() * ENTRY);
+        bytes.extend_from_slice(&(self.references.len() as u64).to_le_bytes());
+        for reference in &self.references {
+            bytes.extend_from_slice(&reference.offset.to_le_bytes());
+            bytes.extend_from_slice(&reference.number.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// The message is sent: the references are its own now.
+    pub(crate) fn send(mut self) {
+        self.references.clear();
+    }
+}
+
+impl Drop for Envelope<'_> {
+    fn drop(&mut self) {
+        for reference in self.references.drain(..) {
+            self.arena.release_reference(reference, false);
+        }
+    }
+}
+
+/// The references that stand before the bytes of a message in shared memory.
+pub(crate) struct Listed(Vec<Reference>);
+
+impl Listed {
+    /// Reads what stands at `at` of the block; also how long it is.
+    pub(crate) fn read(block: Block<'_>, at: usize) -> Result<(Listed, usize)> {
+        let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
+        let count = word(&block.read(at, PREFIX)?) as usize;
+        let wrong = || Error::corrupted("the number of handles in a message");
+        let len = count.checked_mul(ENTRY).filter(|len| *len <= block.size()).ok_or_else(wrong)?;
+        let bytes = block.read(at + PREFIX, len)?;
+        let references = bytes
+            .chunks_exact(ENTRY)
+            .map(|entry| Reference { offset: word(&entry[..8]), number: word(&entry[8..]) })
+            .collect();
+        Ok((Listed(references), PREFIX + len))
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = Reference> + '_ {
+        self.0.iter().copied()
+    }
+
+    /// Makes all of them this process's.
+    pub(crate) fn adopt(self, arena: &'static Arena) -> Result<Vec<Arc<Share>>> {
+        let adopt = |reference| {
+            let (target, kind) = arena.adopt_reference(reference)?;
+            Ok(Arc::new(Share::new(arena, target, kind, reference)))
+        };
+        self.0.into_iter().map(adopt).collect()
+    }
+
+    /// Gives all of them back that nobody has received. `mine`: and that are this process's.
+    pub(crate) fn release(&self, arena: &Arena, mine: bool) {
+        for reference in &self.0 {
+            arena.release_reference(*reference, mine);
+        }
+    }
+}
+
+/// Copies a message out of shared memory: the prefix at `at`, `len` bytes with it.
+pub(crate) fn receive(arena: &'static Arena, block: Block<'_>, at: usize, len: usize) -> Result<Parcel> {
+    let (listed, prefix) = Listed::read(block, at)?;
+    let rest =
+        len.checked_sub(prefix).ok_or_else(|| Error::corrupted("a message shorter than its handles"))?;
+    let bytes = block.read(at + prefix, rest)?;
+    Ok(Parcel { bytes, shares: listed.adopt(arena)? })
+}

@@ -1,0 +1,5 @@
+//! What processes share to work together: locks, semaphores, events, values.
+
+mod event;
+
+pub use event::Event;
