@@ -4,10 +4,10 @@
 //! written. Process-private flags and counters use the standard types directly.
 
 #[cfg(loom)]
-pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 #[cfg(not(loom))]
 mod imports {
-    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+    pub(crate) use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 }
 #[cfg(not(loom))]
-pub(crate) use imports::{AtomicU32, AtomicU64, Ordering};
+pub(crate) use imports::{AtomicU32, AtomicU64, Ordering, fence};

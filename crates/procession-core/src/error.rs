@@ -33,10 +33,18 @@ pub enum ErrorKind {
     System,
     /// A task did not give its value.
     TaskFailed,
+    /// A thread would wait for itself.
+    WouldDeadlock,
+    /// Something was released that wasn't held.
+    NotHeld,
+    /// A barrier was broken.
+    BrokenBarrier,
+    /// Who held a lock died or panicked.
+    Poisoned,
 }
 
 impl ErrorKind {
-    const ALL: [ErrorKind; 13] = {
+    const ALL: [ErrorKind; 17] = {
         use ErrorKind::*;
         [
             NotInitialised,
@@ -52,6 +60,10 @@ impl ErrorKind {
             Codec,
             System,
             TaskFailed,
+            WouldDeadlock,
+            NotHeld,
+            BrokenBarrier,
+            Poisoned,
         ]
     };
 }
@@ -162,6 +174,26 @@ impl Error {
     /// Whether a task or a process did not give its value: a `TaskError` that `?` made into this.
     pub fn is_task_failed(&self) -> bool {
         self.0.kind == ErrorKind::TaskFailed
+    }
+
+    /// Whether the thread asked for a lock that it has already, and would have waited for itself.
+    pub fn is_deadlock(&self) -> bool {
+        self.0.kind == ErrorKind::WouldDeadlock
+    }
+
+    /// Whether something was released that nobody held: a semaphore, too often.
+    pub fn is_not_held(&self) -> bool {
+        self.0.kind == ErrorKind::NotHeld
+    }
+
+    /// Whether a barrier was broken, while one waited there or before.
+    pub fn is_broken_barrier(&self) -> bool {
+        self.0.kind == ErrorKind::BrokenBarrier
+    }
+
+    /// Whether who held a lock before died or panicked, so that what it protects may be half changed.
+    pub fn is_poisoned(&self) -> bool {
+        self.0.kind == ErrorKind::Poisoned
     }
 
     /// Whether a value could not be encoded or decoded.

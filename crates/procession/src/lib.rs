@@ -47,13 +47,18 @@
 
 mod codec;
 mod error;
+pub mod family;
 mod panics;
 mod pool;
 mod process;
+mod shared;
 mod sync;
 mod task;
 mod travel;
 
+/// What can lie in shared memory: plain data, any bits of which are a value.
+#[doc(no_inline)]
+pub use bytemuck::Pod;
 pub use error::TaskError;
 pub use panics::PanicInfo;
 pub use pool::{AsyncResult, Pool, PoolBuilder, PoolStatistics};
@@ -61,10 +66,19 @@ pub use process::{Builder, Process, Stdio};
 #[doc(no_inline)]
 pub use procession_core::{
     Audit, Error, Result,
+    objects::Statistics,
     start::{ExitStatus, StartMethod},
 };
 pub use procession_macros::{main, test};
-pub use sync::Event;
+pub use shared::{Array, ArrayGuard, Integer, Value, ValueGuard};
+pub use sync::{
+    Barrier, BarrierWait, BoundedSemaphore, Condition, Event, LockError, LockResult, Mutex, MutexGuard, Once,
+    OnceValue, Permit, ReadGuard, ReentrantMutex, ReentrantMutexGuard, RwLock, Semaphore, TryLockResult,
+    WriteGuard,
+};
+/// The names of the same things elsewhere.
+#[doc(no_inline)]
+pub use sync::{Condition as Condvar, Mutex as Lock, ReentrantMutex as RLock};
 pub use task::Task;
 
 /// Makes this process ready to start others. The first statement of `main`, in every program that uses this library.

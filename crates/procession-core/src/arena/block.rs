@@ -109,6 +109,15 @@ impl<'a> Block<'a> {
         self.state.compare_exchange(from.to_bits(), to.to_bits(), AcqRel, Relaxed).is_ok()
     }
 
+    /// So many words at `at`.
+    pub(crate) fn words(self, at: usize, count: usize) -> Result<&'a [AtomicU64]> {
+        let pointer = self.pointer(at, count.saturating_mul(size_of::<AtomicU64>()))?.cast::<AtomicU64>();
+        assert!(pointer.is_aligned(), "misaligned words in the arena");
+        // SAFETY: bounds and alignment: checked above. Aliasing: atomics, valid for any bits, so other processes may write at any
+        // time. Lifetime: the mapping outlives the process's use of it.
+        Ok(unsafe { std::slice::from_raw_parts(pointer.as_ptr(), count) })
+    }
+
     /// A pointer to `len` bytes at `at`, for the ring and for copying.
     pub(crate) fn pointer(self, at: usize, len: usize) -> Result<std::ptr::NonNull<u8>> {
         if at.checked_add(len).is_none_or(|end| end > self.size) {

@@ -16,10 +16,10 @@ pub(crate) const CHUNK: usize = 64 << 10;
 
 /// Sizes of small blocks. All are multiples of a cache line; each divides a chunk with little left over. The last ones
 /// are for records of one type only, see `Stable`.
-pub(super) const CLASSES: [usize; GENERAL + 3] = [
+pub(super) const CLASSES: [usize; GENERAL + 4] = [
     64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6528, 8128, 10880, 16320, 21760, 32640,
-    // Stable::Pool, Stable::Link, Stable::Reference
-    64, 768, 64,
+    // Stable::Pool, Stable::Link, Stable::Reference, Stable::Wait
+    64, 768, 64, 64,
 ];
 
 /// How many of the classes are for anything.
@@ -35,6 +35,7 @@ pub(crate) enum Stable {
     Pool = GENERAL as isize,
     Link,
     Reference,
+    Wait,
 }
 
 /// How many states a chunk's control page has room for: bounds the number of blocks of the smallest class.

@@ -20,7 +20,8 @@ pub(crate) use object::{Kind, Object, Shared};
 use crate::{
     atomic::Ordering::{Acquire, Relaxed, Release, SeqCst},
     error::{Error, ErrorKind, Result},
-    members::{Owner, Table},
+    members::{Owner, Table, Tag},
+    sync::Census,
     sys::{barrier, image::Image, mapping::Mapping},
 };
 use layout::{CHUNK, Geometry, Header, LAYOUT_VERSION, MAGIC};
@@ -203,6 +204,16 @@ impl Arena {
         // SAFETY: bounds and alignment: checked above. Aliasing: `Shared` types are made of atomics and valid for any
         // bits, so other processes may write at any time. Lifetime: the mapping outlives the process's use of it.
         unsafe { pointer.as_ref() }
+    }
+}
+
+impl Census for Arena {
+    fn is_marked_dead(&self, tag: Tag) -> bool {
+        self.members().is_marked_dead(tag)
+    }
+
+    fn is_gone(&self, tag: Tag) -> bool {
+        self.members().is_gone(tag)
     }
 }
 

@@ -55,6 +55,7 @@ impl Root {
             .reserve(arena.new_member_generation(), starter)
             .ok_or_else(|| Error::corrupted("a new process table is full"))?;
         arena.set_me(me);
+        arena.members().set_name(me, "root");
         if !arena.members().attach(me).map_err(system("could not lock the root's byte"))? {
             return Err(Error::corrupted("the root's slot was taken"));
         }

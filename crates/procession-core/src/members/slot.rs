@@ -39,7 +39,11 @@ pub(crate) struct Slot {
     word: AtomicU64,
     /// For people and for opening a pidfd; never trusted as an identity.
     pub(crate) pid: AtomicU32,
+    /// Its name, for people: UTF-8, cut to this length, the rest zero.
+    name: [AtomicU64; NAME_WORDS],
 }
+
+const NAME_WORDS: usize = 8;
 
 const AGENT_MASK: u32 = (1 << 28) - 1;
 
@@ -76,7 +80,11 @@ impl Word {
 impl Slot {
     #[cfg(loom)]
     pub(crate) fn new() -> Slot {
-        Slot { word: AtomicU64::new(0), pid: AtomicU32::new(0) }
+        Slot {
+            word: AtomicU64::new(0),
+            pid: AtomicU32::new(0),
+            name: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
     }
 
     fn load(&self) -> Word {
@@ -183,6 +191,20 @@ impl Slot {
                 Err(now) => word = Word(now),
             }
         }
+    }
+
+    pub(crate) fn set_name(&self, name: &str) {
+        let mut bytes = [0; NAME_WORDS * 8];
+        let len = name.floor_char_boundary(bytes.len());
+        bytes[..len].copy_from_slice(&name.as_bytes()[..len]);
+        for (word, bytes) in self.name.iter().zip(bytes.as_chunks().0) {
+            word.store(u64::from_le_bytes(*bytes), Relaxed);
+        }
+    }
+
+    pub(crate) fn name(&self) -> String {
+        let bytes: Vec<u8> = self.name.iter().flat_map(|word| word.load(Relaxed).to_le_bytes()).collect();
+        String::from_utf8_lossy(&bytes).trim_end_matches('\0').to_string()
     }
 
     /// Before `attach`, so that whoever sees the member live sees its process id.

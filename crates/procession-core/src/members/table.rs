@@ -55,6 +55,7 @@ impl<'a> Table<'a> {
             is_free && slot.reserve(generation, starter)
         })?;
         self.slots[slot].pid.store(0, Relaxed);
+        self.slots[slot].set_name("");
         Owner::new(slot, generation)
     }
 
@@ -118,6 +119,25 @@ impl<'a> Table<'a> {
         matches!(self.state(owner), State::Starting | State::Live | State::Exiting)
     }
 
+    /// How many slots were ever used.
+    pub(crate) fn used_slots(&self) -> usize {
+        self.used().len()
+    }
+
+    pub(crate) fn set_name(&self, owner: Owner, name: &str) {
+        self.slot(owner).set_name(name);
+    }
+
+    /// The process id and name of a member, for people.
+    pub(crate) fn describe(&self, owner: Owner) -> (u32, String) {
+        (self.slot(owner).pid.load(Acquire), self.slot(owner).name())
+    }
+
+    /// Whether the slot has no living member; with `ask`, as far as the kernel knows.
+    pub(crate) fn is_vacant(&self, slot: usize, ask: bool) -> bool {
+        self.occupant(slot).is_none_or(|owner| ask && self.kernel_says_gone(owner))
+    }
+
     /// The living member that has the slot.
     pub(crate) fn occupant(&self, slot: usize) -> Option<Owner> {
         let (generation, state) = self.slots.get(slot)?.read()?;
@@ -151,7 +171,7 @@ impl<'a> Table<'a> {
             .filter_map(move |(slot, word)| Owner::new(slot, word.reserved_by(tag)?))
     }
 
-    fn by_tag(&self, tag: Tag) -> Option<Owner> {
+    pub(crate) fn by_tag(&self, tag: Tag) -> Option<Owner> {
         let slot = tag.slot()?;
         let (generation, _) = self.slots[slot].read()?;
         Owner::new(slot, generation).filter(|owner| owner.tag() == tag)

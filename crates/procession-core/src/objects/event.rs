@@ -1,6 +1,6 @@
 //! A flag that processes wait for.
 
-use super::{block_on, record};
+use super::{block_on, handle, record};
 use crate::{
     atomic::{
         AtomicU32,
@@ -37,10 +37,11 @@ impl Held for EventRecord {
 }
 
 /// A flag that processes wait for.
-#[derive(Clone, Debug)]
 pub struct Event {
     shared: Shared<EventRecord>,
 }
+
+handle!(Event);
 
 impl Event {
     /// An event that isn't set.
@@ -84,17 +85,16 @@ impl Event {
         let set = block_on(&self.shared, &record.change, deadline, || {
             let state = record.state.load(Acquire);
             (state & SET != 0 || state & !SET != before).then_some(())
-        })?;
+        });
         Ok(set.is_some())
-    }
-
-    /// What travels in a message.
-    pub fn share(&self) -> &Arc<Share> {
-        self.shared.share()
     }
 
     /// What has travelled.
     pub fn from_share(share: Arc<Share>) -> Result<Event> {
         Ok(Event { shared: Shared::from_share(share, 0)? })
+    }
+
+    fn details(&self) -> [(&'static str, u64); 1] {
+        [("set", self.is_set().into())]
     }
 }

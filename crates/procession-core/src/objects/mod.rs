@@ -1,21 +1,52 @@
 //! What any number of processes share by handles: locks, semaphores, events, values. One file for each; what they are made of
-//! is in `sync`. `README.md` has the kill tables.
+//! is in `sync`. `README.md` has their kill tables.
 //!
 //! A handle is cheap to clone, and can travel in messages: `share` is what travels, `from_share` is the other end.
 
+mod array;
+mod barrier;
+mod condition;
 mod event;
+mod mutex;
+mod once;
+mod place;
+mod reentrant_mutex;
+mod rw_lock;
+mod semaphore;
+mod value;
+mod waits;
 
+pub(crate) use array::ArrayRecord;
+pub use array::{Array, ArrayGuard};
+pub use barrier::Barrier;
+pub(crate) use barrier::BarrierRecord;
+pub use condition::Condition;
+pub(crate) use condition::ConditionRecord;
 pub use event::Event;
 pub(crate) use event::EventRecord;
+pub(crate) use mutex::MutexRecord;
+pub use mutex::{Mutex, MutexGuard};
+pub use once::Once;
+pub(crate) use once::OnceRecord;
+pub(crate) use reentrant_mutex::ReentrantMutexRecord;
+pub use reentrant_mutex::{ReentrantMutex, ReentrantMutexGuard};
+pub(crate) use rw_lock::RwLockRecord;
+pub use rw_lock::{ReadGuard, RwLock, WriteGuard};
+pub(crate) use semaphore::SemaphoreRecord;
+pub use semaphore::{Permit, Semaphore};
+pub(crate) use value::ValueRecord;
+pub use value::{Integer, Value, ValueGuard};
+pub use waits::{Party, Statistics, Wait, Waits, waits};
 
 use crate::{
-    arena::Object,
-    error::Result,
+    arena::{Arena, Kind, Object},
+    error::{Error, ErrorKind},
     references::{Held, Shared},
-    sync::EventCount,
-    sys::clock::Deadline,
+    sync::{EventCount, WouldDeadlock},
+    sys::{clock::Deadline, image::hash_text},
     wait,
 };
+use std::any::type_name;
 
 /// Says that a type is the record of an object of the kind.
 macro_rules! record {
@@ -28,14 +59,89 @@ macro_rules! record {
         }
     };
 }
-pub(crate) use record;
+use record;
+
+/// How a handle travels, and what people may know of it.
+macro_rules! handle {
+    ($handle:ident $(<$t:ident>)? $(, $field:ident)*) => {
+        impl$(<$t: bytemuck::Pod>)? $handle$(<$t>)? {
+            /// What travels in a message.
+            pub fn share(&self) -> &std::sync::Arc<crate::references::Share> {
+                self.shared.share()
+            }
+
+            /// Who has it, and who waits for it.
+            pub fn statistics(&self) -> crate::objects::Statistics {
+                crate::objects::waits::statistics(&self.shared)
+            }
+        }
+
+        impl$(<$t: bytemuck::Pod>)? Clone for $handle$(<$t>)? {
+            fn clone(&self) -> Self {
+                Self { shared: self.shared.clone() $(, $field: self.$field)* }
+            }
+        }
+
+        impl$(<$t: bytemuck::Pod>)? std::fmt::Debug for $handle$(<$t>)? {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.statistics().fmt_as(f, stringify!($handle), &self.details())
+            }
+        }
+    };
+}
+use handle;
+
+/// Tells objects with values of different types apart.
+fn signature<T>() -> u64 {
+    hash_text(type_name::<T>())
+}
 
 /// Waits until `ready` gives something; `None` when the deadline passed first.
 fn block_on<T: Object + Held + 'static, R>(
-    _object: &Shared<T>,
+    object: &Shared<T>,
     change: &EventCount,
     deadline: Deadline,
     mut ready: impl FnMut() -> Option<R>,
-) -> Result<Option<R>> {
-    Ok(wait::spin(&mut ready).or_else(|| change.sleep_until(deadline, ready)))
+) -> Option<R> {
+    wait::spin(&mut ready).or_else(|| {
+        let _note = waits::note(object);
+        change.sleep_until(deadline, ready)
+    })
+}
+
+#[cold]
+fn would_deadlock(kind: Kind) -> impl FnOnce(WouldDeadlock) -> Error {
+    move |WouldDeadlock| {
+        Error::new(
+            ErrorKind::WouldDeadlock,
+            format!("this thread has the {kind:?} already, and would wait for itself"),
+        )
+    }
+}
+
+/// When one who waits is to look whether those it waits for have died.
+struct Watch {
+    deaths: Option<u64>,
+    ask: Deadline,
+}
+
+impl Watch {
+    fn new() -> Watch {
+        Watch { deaths: None, ask: Deadline::after(wait::SLICE) }
+    }
+
+    /// Gives a test for the slots of the dead if there may be new ones: after a death was marked; and after a whole slice of
+    /// waiting, when the kernel is asked.
+    fn look(&mut self, arena: &'static Arena) -> Option<impl Fn(usize) -> bool + use<>> {
+        let deaths = Some(arena.deaths());
+        let ask = self.ask.has_passed();
+        if deaths == self.deaths && !ask {
+            return None;
+        }
+        self.deaths = deaths;
+        if ask {
+            self.ask = Deadline::after(wait::SLICE);
+        }
+        Some(move |slot| arena.members().is_vacant(slot, ask))
+    }
 }

@@ -2,6 +2,7 @@
 
 use crate::{
     arena::{Arena, Block, BlockState, Handle, Kind, Object, Stable},
+    objects,
     pool::LinkRecord,
     recovery::Recover,
     references::Held,
@@ -29,7 +30,7 @@ pub(super) fn for_each_record<'a>(arena: &'a Arena, mut f: impl FnMut(Block<'a>,
 }
 
 /// Calls `f` with the object that a reference is to; not if there is none.
-pub(super) fn with_object(arena: &Arena, target: Handle, f: impl FnOnce(&dyn Held)) {
+pub(crate) fn with_object(arena: &Arena, target: Handle, f: impl FnOnce(&dyn Held)) {
     fn found<T: Object + Held>(arena: &Arena, target: Handle, f: impl FnOnce(&dyn Held)) {
         if let Ok(record) = arena.object::<T>(target) {
             f(record);
@@ -37,9 +38,18 @@ pub(super) fn with_object(arena: &Arena, target: Handle, f: impl FnOnce(&dyn Hel
     }
     let Ok(block) = arena.block(target.offset) else { return };
     let BlockState::Object { kind, .. } = block.state() else { return };
-    use crate::objects;
+    use objects::*;
     match Kind::from_bits(kind) {
-        Some(Kind::Event) => found::<objects::EventRecord>(arena, target, f),
-        _ => {}
+        Some(Kind::Mutex) => found::<MutexRecord>(arena, target, f),
+        Some(Kind::ReentrantMutex) => found::<ReentrantMutexRecord>(arena, target, f),
+        Some(Kind::RwLock) => found::<RwLockRecord>(arena, target, f),
+        Some(Kind::Semaphore) => found::<SemaphoreRecord>(arena, target, f),
+        Some(Kind::Condition) => found::<ConditionRecord>(arena, target, f),
+        Some(Kind::Event) => found::<EventRecord>(arena, target, f),
+        Some(Kind::Barrier) => found::<BarrierRecord>(arena, target, f),
+        Some(Kind::Once) => found::<OnceRecord>(arena, target, f),
+        Some(Kind::Value) => found::<ValueRecord>(arena, target, f),
+        Some(Kind::Array) => found::<ArrayRecord>(arena, target, f),
+        Some(Kind::Call | Kind::Link) | None => {}
     }
 }

@@ -8,6 +8,7 @@ mod mark;
 mod sides;
 mod sweep;
 
+pub(crate) use kinds::with_object;
 pub(crate) use mark::{give_up, mark_dead};
 pub(crate) use sides::Sides;
 pub(crate) use sweep::{audit, sweep};

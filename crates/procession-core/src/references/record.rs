@@ -9,7 +9,7 @@ use crate::{
     },
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
-    members::Owner,
+    members::{Owner, Tag},
 };
 
 /// Which object a reference is to. Lies in a class of blocks of its own, whose states say who has it: see the README.
@@ -42,6 +42,28 @@ pub(crate) trait Held: Shared {
 
     /// Take the dead out of what the object records of its holders.
     fn forget(&self, _dead: Owner) {}
+
+    /// Who has it: for people.
+    fn holders(&self, _arena: &Arena) -> Holders {
+        Holders::default()
+    }
+}
+
+/// Who has an object.
+#[derive(Debug, Default)]
+pub(crate) struct Holders {
+    /// Members and their threads (0 if not known).
+    pub(crate) who: Vec<(Owner, u32)>,
+    /// One of them is enough for somebody who waits to go on.
+    pub(crate) any: bool,
+}
+
+impl Holders {
+    /// Who has a lock, if anybody has.
+    pub(crate) fn of_lock(arena: &Arena, holder: Option<(Tag, u32)>) -> Holders {
+        let holder = holder.and_then(|(tag, thread)| Some((arena.members().by_tag(tag)?, thread)));
+        Holders { who: holder.into_iter().collect(), any: false }
+    }
 }
 
 /// Names one reference: its block, and a number that no other reference ever had.

@@ -74,7 +74,7 @@ impl<T: Object + Held + 'static> Shared<T> {
     pub(crate) fn create(
         len: usize,
         signature: u64,
-        set: impl FnOnce(&T, Block<'_>) -> Result<()>,
+        set: impl FnOnce(&T, Block<'static>) -> Result<()>,
     ) -> Result<Shared<T>> {
         let arena = &family::current()?.arena;
         let block = arena.alloc(len)?;
@@ -114,6 +114,11 @@ impl<T: Object + Held + 'static> Shared<T> {
 
     pub(crate) fn share(&self) -> &Arc<Share> {
         &self.share
+    }
+
+    /// The object's block.
+    pub(crate) fn block(&self) -> Result<Block<'static>> {
+        self.share.arena.block(self.share.target.offset)
     }
 
     /// The arena, once it's clear that this process may use it.

@@ -106,6 +106,7 @@ fn run(
         let job = CallRecord::job(arena, call)?;
         prepare(job.surroundings)?;
         set_default_method(job.method);
+        arena.members().set_name(arena.me(), &job.name);
         if !job.name.is_empty() {
             let mut name = job.name.into_bytes();
             name.truncate(15);

@@ -4,7 +4,7 @@
 //! condition itself lies elsewhere (a ring's tail, a state word), so one event count serves any number of conditions.
 
 use crate::{
-    atomic::Ordering::{Relaxed, SeqCst},
+    atomic::Ordering::{Acquire, Relaxed, SeqCst},
     kill_point::kill_point,
     sys::{barrier, clock::Deadline, futex},
     wait,
@@ -21,11 +21,39 @@ const WAITERS: u32 = 1;
 const STEP: u32 = 2;
 
 impl EventCount {
+    #[cfg(loom)]
+    pub(crate) fn new() -> EventCount {
+        EventCount { word: futex::Futex::new(0) }
+    }
+
     /// Wakes everybody who waits. To be called after the change was published; nearly free when nobody sleeps.
     #[inline]
     pub(crate) fn notify(&self) {
         barrier::light();
         if self.word.load(Relaxed) & WAITERS != 0 {
+            self.notify_slow();
+        }
+    }
+
+    /// Wakes one of those who wait, whoever it is: for changes that one of them uses up. To be called after the change was
+    /// published.
+    ///
+    /// The bit stays: if the one who was woken is killed before it uses the change up, that's seen by the mark, which wakes
+    /// all; if others still sleep, the next call wakes another.
+    #[inline]
+    pub(crate) fn notify_one(&self) {
+        barrier::light();
+        if self.word.load(Relaxed) & WAITERS != 0 {
+            self.notify_one_slow();
+        }
+    }
+
+    #[cold]
+    fn notify_one_slow(&self) {
+        self.word.fetch_add(STEP, SeqCst);
+        kill_point!(EventBeforeWakeOne);
+        if self.word.wake(1) == 0 {
+            // Nobody slept, so the bit can go; whoever is about to sleep looks again, because the word changes once more.
             self.notify_slow();
         }
     }
@@ -52,6 +80,22 @@ impl EventCount {
         self.word.wake(futex::ALL);
     }
 
+    /// Announces a wait for whatever comes after this call; to be given to `has_changed` and `sleep`.
+    pub(crate) fn announce(&self) -> u32 {
+        self.word.fetch_or(WAITERS, SeqCst) | WAITERS
+    }
+
+    /// Whether somebody notified since the announcement.
+    pub(crate) fn has_changed(&self, key: u32) -> bool {
+        self.word.load(Acquire) & !WAITERS != key & !WAITERS
+    }
+
+    /// Sleeps until somebody notifies; or the deadline passes, or a slice of it, or for no reason at all.
+    pub(crate) fn sleep(&self, key: u32, deadline: Deadline) {
+        kill_point!(EventBeforeSleep);
+        self.word.wait(key, deadline.at_most(wait::SLICE));
+    }
+
     /// Waits until `ready` gives something; `None` when the deadline passed first.
     ///
     /// `ready` is also called now and then without a notification, so that it can look at who is alive.
@@ -70,7 +114,7 @@ impl EventCount {
         mut ready: impl FnMut() -> Option<T>,
     ) -> Option<T> {
         loop {
-            let key = self.word.fetch_or(WAITERS, SeqCst) | WAITERS;
+            let key = self.announce();
             // Either the notifier sees the bit, or `ready` sees the change.
             barrier::heavy();
             if let Some(value) = ready() {
@@ -79,8 +123,7 @@ impl EventCount {
             if deadline.has_passed() {
                 return None;
             }
-            kill_point!(EventBeforeSleep);
-            self.word.wait(key, deadline.at_most(wait::SLICE));
+            self.sleep(key, deadline);
         }
     }
 }
@@ -95,7 +138,7 @@ mod loom_tests {
     use loom::{
         sync::{
             Arc,
-            atomic::{AtomicU32, Ordering::Acquire, Ordering::Release},
+            atomic::{AtomicU32, Ordering::Release},
         },
         thread,
     };
@@ -142,6 +185,50 @@ mod loom_tests {
             world.event.notify();
             first.join().unwrap();
             second.join().unwrap();
+        });
+    }
+
+    /// Two waiters for two things, each notified once to one of them.
+    #[test]
+    fn each_of_two_changes_wakes_one() {
+        check(|| {
+            let world = World::new();
+            let waiters: Vec<_> = (0..2)
+                .map(|_| {
+                    let world = world.clone();
+                    thread::spawn(move || {
+                        let take = |n: u32| n.checked_sub(1);
+                        let ready = || world.done.fetch_update(Acquire, Acquire, take).ok();
+                        world.event.wait_until(Deadline::NEVER, ready);
+                    })
+                })
+                .collect();
+            for _ in 0..2 {
+                world.done.fetch_add(1, Release);
+                world.event.notify_one();
+            }
+            for waiter in waiters {
+                waiter.join().unwrap();
+            }
+        });
+    }
+
+    #[test]
+    fn one_killed_before_it_wakes_one_is_made_good_by_the_broadcast() {
+        check(|| {
+            let world = World::new();
+            let victim = world.clone();
+            let victim = thread::spawn(move || {
+                let died = until(KillPoint::EventBeforeWakeOne, || {
+                    victim.done.store(1, Release);
+                    victim.event.notify_one();
+                });
+                if died {
+                    victim.event.broadcast();
+                }
+            });
+            world.wait_for(1);
+            victim.join().unwrap();
         });
     }
 

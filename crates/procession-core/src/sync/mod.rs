@@ -1,11 +1,19 @@
-//! Words that processes wait on: a mutex that survives its holder, and an event count. See `README.md` for the protocols
-//! and their kill tables.
+//! Words that processes wait on: a mutex that survives its holder, an event count, and what is made of them. See `README.md`
+//! for the protocols and their kill tables.
 
+mod barrier;
 mod event_count;
 mod mutex;
+mod read_write;
+mod semaphore;
+mod thread_mutex;
 
+pub(crate) use barrier::{Broken, MOST as MOST_PARTIES, RawBarrier};
 pub(crate) use event_count::EventCount;
-pub(crate) use mutex::RawMutex;
+pub(crate) use mutex::{Locked, RawMutex};
+pub(crate) use read_write::RawReadWrite;
+pub(crate) use semaphore::{Ledger, MOST as MOST_PERMITS, RawSemaphore};
+pub(crate) use thread_mutex::{ThreadMutex, WouldDeadlock, thread_id};
 
 use crate::members::Tag;
 

@@ -38,25 +38,47 @@ pub(crate) enum Locked {
 }
 
 impl RawMutex {
+    #[cfg(loom)]
+    pub(crate) fn new() -> RawMutex {
+        RawMutex { word: futex::Futex::new(0) }
+    }
+
+    /// For a lock that nobody knows yet: it's free.
+    pub(crate) fn reset(&self) {
+        self.word.store(0, Relaxed);
+    }
+
     /// Takes the lock, waiting until `deadline`; `None` when that passed.
     ///
     /// A stopped holder isn't dead: the lock is taken only from a process that is known to have ended.
     #[inline]
     pub(crate) fn lock(&self, me: Tag, census: &impl Census, deadline: Deadline) -> Option<Locked> {
-        match self.word.compare_exchange(0, me.bits(), Acquire, Relaxed) {
-            Ok(_) => {
-                kill_point!(MutexAfterLock);
-                Some(Locked::Clean)
-            }
-            Err(_) => self.lock_slow(me, census, deadline),
-        }
+        self.try_lock_clean(me)
+            .or_else(|| wait::spin(|| self.try_lock(me, census)))
+            .or_else(|| self.lock_asleep(me, census, deadline))
     }
 
+    /// Takes the lock if nobody has it or sleeps for it.
+    #[inline]
+    pub(crate) fn try_lock_clean(&self, me: Tag) -> Option<Locked> {
+        self.word.compare_exchange(0, me.bits(), Acquire, Relaxed).ok()?;
+        kill_point!(MutexAfterLock);
+        Some(Locked::Clean)
+    }
+
+    /// Takes the lock if it's free or its holder is dead.
+    pub(crate) fn try_lock(&self, me: Tag, census: &impl Census) -> Option<Locked> {
+        self.try_take(me, 0, census)
+    }
+
+    /// Who has the lock, dead or alive.
+    pub(crate) fn holder(&self) -> Option<Tag> {
+        Tag::from_word(self.word.load(Acquire))
+    }
+
+    /// Takes the lock like `lock`, for one who has looked for long enough.
     #[cold]
-    fn lock_slow(&self, me: Tag, census: &impl Census, deadline: Deadline) -> Option<Locked> {
-        if let Some(locked) = wait::spin(|| self.try_take(me, 0, census)) {
-            return Some(locked);
-        }
+    pub(crate) fn lock_asleep(&self, me: Tag, census: &impl Census, deadline: Deadline) -> Option<Locked> {
         // One who slept takes the lock with the bit set: others may sleep whose bit was cleared in the meantime.
         let mut slept = 0;
         loop {

@@ -11,8 +11,9 @@ use std::ops::Deref;
 #[cfg_attr(not(loom), repr(transparent))]
 pub(crate) struct Futex {
     word: AtomicU32,
+    /// How many sleep, and what on.
     #[cfg(loom)]
-    queue: (loom::sync::Mutex<()>, loom::sync::Condvar),
+    queue: (loom::sync::Mutex<usize>, loom::sync::Condvar),
 }
 
 impl Deref for Futex {
@@ -46,26 +47,28 @@ impl Futex {
 #[cfg(loom)]
 impl Futex {
     pub(crate) fn new(value: u32) -> Futex {
-        Futex { word: AtomicU32::new(value), queue: (loom::sync::Mutex::new(()), loom::sync::Condvar::new()) }
+        Futex { word: AtomicU32::new(value), queue: (loom::sync::Mutex::new(0), loom::sync::Condvar::new()) }
     }
 
     /// Sleeps while the word is `expected`; the model has no deadlines, so a missing wake is a deadlock.
     pub(crate) fn wait(&self, expected: u32, _deadline: Deadline) {
-        let queue = self.queue.0.lock().unwrap();
+        let mut sleepers = self.queue.0.lock().unwrap();
         if self.word.load(crate::atomic::Ordering::SeqCst) == expected {
-            drop(self.queue.1.wait(queue).unwrap());
+            *sleepers += 1;
+            drop(self.queue.1.wait(sleepers).unwrap());
         }
     }
 
     pub(crate) fn wake(&self, count: u32) -> usize {
-        let _queue = self.queue.0.lock().unwrap();
+        let mut sleepers = self.queue.0.lock().unwrap();
+        let woken = (*sleepers).min(count as usize);
+        *sleepers -= woken;
         if count == 1 {
-            self.queue.1.notify_one()
+            self.queue.1.notify_one();
         } else {
-            self.queue.1.notify_all()
+            self.queue.1.notify_all();
         }
-        // The model cannot count; 1 is the answer that makes the caller assume there may be more.
-        1
+        woken
     }
 }
 

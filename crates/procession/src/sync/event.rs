@@ -1,6 +1,6 @@
 //! A flag that processes wait for.
 
-use crate::travel::travels;
+use crate::{Statistics, travel::travels};
 use procession_core::{Deadline, Result, objects};
 use std::time::Duration;
 
@@ -75,6 +75,11 @@ impl Event {
     /// [`is_forked`](procession_core::Error::is_forked).
     pub fn wait(&self) -> Result<()> {
         self.inner.wait(Deadline::NEVER).map(|_| ())
+    }
+
+    /// Who waits for it.
+    pub fn statistics(&self) -> Statistics {
+        self.inner.statistics()
     }
 
     /// Waits until it's set, for at most `timeout`: whether it was.

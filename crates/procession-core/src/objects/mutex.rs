@@ -1,0 +1,179 @@
+//! A lock around plain data.
+
+use super::{
+    handle,
+    place::{Place, size},
+    record, signature, waits, would_deadlock,
+};
+use crate::{
+    arena::{Arena, Kind},
+    atomic::{
+        AtomicU32,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+    error::Result,
+    family,
+    members::Owner,
+    references::{Header, Held, Holders, Share, Shared},
+    sync::{Locked, ThreadMutex},
+    sys::clock::Deadline,
+};
+use bytemuck::Pod;
+use std::{
+    fmt,
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+    sync::Arc,
+    thread::panicking,
+};
+
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct MutexRecord {
+    header: Header,
+    lock: ThreadMutex,
+    poisoned: AtomicU32,
+}
+
+record!(MutexRecord, Mutex);
+
+impl Held for MutexRecord {
+    fn mark(&self, dead: Owner) {
+        self.lock.mark(dead.tag());
+    }
+
+    fn holders(&self, arena: &Arena) -> Holders {
+        Holders::of_lock(arena, self.lock.holder())
+    }
+}
+
+/// A lock around plain data.
+pub struct Mutex<T> {
+    shared: Shared<MutexRecord>,
+    place: Place<T>,
+}
+
+handle!(Mutex<T>, place);
+
+impl<T: Pod> Mutex<T> {
+    /// A lock that is free.
+    pub fn new(value: T) -> Result<Mutex<T>> {
+        let mut place = None;
+        let shared =
+            Shared::create(size::<MutexRecord, T>(1)?, signature::<T>(), |record: &MutexRecord, block| {
+                record.lock.reset();
+                record.poisoned.store(0, Relaxed);
+                // SAFETY: bounds: `of` was told of one value. Aliasing: nobody else knows the block. Lifetime: see `Place`.
+                unsafe { place.insert(Place::of::<MutexRecord>(block, 1)?).write(value) };
+                Ok(())
+            })?;
+        Ok(Mutex { shared, place: place.expect("set while it was created") })
+    }
+
+    /// What has travelled.
+    pub fn from_share(share: Arc<Share>) -> Result<Mutex<T>> {
+        let shared: Shared<MutexRecord> = Shared::from_share(share, signature::<T>())?;
+        let place = Place::of::<MutexRecord>(shared.block()?, 1)?;
+        Ok(Mutex { shared, place })
+    }
+
+    /// Takes the lock; `None` when the deadline passed first.
+    #[inline]
+    pub fn lock(&self, deadline: Deadline) -> Result<Option<MutexGuard<'_, T>>> {
+        let arena = self.shared.checked()?;
+        let note = || waits::note(&self.shared);
+        let locked = self.shared.lock.lock(arena.me().tag(), arena, deadline, note);
+        Ok(locked.map_err(would_deadlock(Kind::Mutex))?.map(|locked| self.guard(locked)))
+    }
+
+    /// Takes the lock if that's possible at once.
+    pub fn try_lock(&self) -> Result<Option<MutexGuard<'_, T>>> {
+        let arena = self.shared.checked()?;
+        let locked = self.shared.lock.try_lock(arena.me().tag(), arena);
+        Ok(locked.map_err(would_deadlock(Kind::Mutex))?.map(|locked| self.guard(locked)))
+    }
+
+    #[inline]
+    fn guard(&self, locked: Locked) -> MutexGuard<'_, T> {
+        if locked == Locked::Recovered {
+            self.shared.poisoned.store(1, Release);
+        }
+        MutexGuard { mutex: self, was_panicking: panicking(), not_send: PhantomData }
+    }
+
+    /// Whether a holder died or panicked.
+    pub fn is_poisoned(&self) -> bool {
+        self.shared.poisoned.load(Acquire) != 0
+    }
+
+    /// Says that the data is all right again.
+    pub fn clear_poison(&self) {
+        self.shared.poisoned.store(0, Release);
+    }
+
+    fn details(&self) -> [(&'static str, u64); 1] {
+        [("poisoned", self.is_poisoned().into())]
+    }
+}
+
+/// Access to what a [`Mutex`] protects; releases it when it's dropped.
+pub struct MutexGuard<'a, T: Pod> {
+    mutex: &'a Mutex<T>,
+    was_panicking: bool,
+    /// The thread that took the lock releases it.
+    not_send: PhantomData<*mut ()>,
+}
+
+// SAFETY: bounds, lifetime: it's a reference to the mutex. Aliasing: shared references to the guard give only shared references
+// to plain data.
+unsafe impl<T: Pod + Sync> Sync for MutexGuard<'_, T> {}
+
+impl<'a, T: Pod> MutexGuard<'a, T> {
+    /// The lock that it's of.
+    pub fn mutex(&self) -> &'a Mutex<T> {
+        self.mutex
+    }
+
+    /// Whether a holder died or panicked, and nobody said that the data is all right again.
+    #[inline]
+    pub fn is_poisoned(&self) -> bool {
+        self.mutex.is_poisoned()
+    }
+}
+
+impl<T: Pod> Deref for MutexGuard<'_, T> {
+    type Target = T;
+    #[inline]
+    fn deref(&self) -> &T {
+        // SAFETY: bounds, lifetime: see `Place`. Aliasing: the lock is held.
+        unsafe { self.mutex.place.get() }
+    }
+}
+
+impl<T: Pod> DerefMut for MutexGuard<'_, T> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut T {
+        // SAFETY: bounds, lifetime: see `Place`. Aliasing: the lock is held, and `self` is borrowed mutably.
+        unsafe { self.mutex.place.get_mut() }
+    }
+}
+
+impl<T: Pod> Drop for MutexGuard<'_, T> {
+    #[inline]
+    fn drop(&mut self) {
+        // In a plain fork the lock is the original's.
+        if family::current().is_err() {
+            return;
+        }
+        if !self.was_panicking && panicking() {
+            self.mutex.shared.poisoned.store(1, Release);
+        }
+        self.mutex.shared.lock.unlock();
+    }
+}
+
+impl<T: Pod + fmt::Debug> fmt::Debug for MutexGuard<'_, T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        (**self).fmt(f)
+    }
+}

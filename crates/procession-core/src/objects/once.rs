@@ -1,0 +1,124 @@
+//! Something that one process does, once.
+
+use super::{
+    handle,
+    place::{Place, size},
+    record, signature, waits, would_deadlock,
+};
+use crate::{
+    arena::{Arena, Kind},
+    atomic::{
+        AtomicU32,
+        Ordering::{Acquire, Relaxed, Release},
+    },
+    error::Result,
+    family,
+    kill_point::kill_point,
+    members::Owner,
+    references::{Header, Held, Holders, Share, Shared},
+    sync::ThreadMutex,
+    sys::clock::Deadline,
+};
+use bytemuck::Pod;
+use std::sync::Arc;
+
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct OnceRecord {
+    header: Header,
+    /// Had by whoever is doing it.
+    lock: ThreadMutex,
+    /// 1 once it's done: the store that commits it.
+    done: AtomicU32,
+}
+
+record!(OnceRecord, Once);
+
+impl Held for OnceRecord {
+    fn mark(&self, dead: Owner) {
+        self.lock.mark(dead.tag());
+    }
+
+    fn holders(&self, arena: &Arena) -> Holders {
+        Holders::of_lock(arena, self.lock.holder())
+    }
+}
+
+/// Something that one process does, once, and what came of it.
+pub struct Once<T> {
+    shared: Shared<OnceRecord>,
+    place: Place<T>,
+}
+
+handle!(Once<T>, place);
+
+impl<T: Pod> Once<T> {
+    /// It hasn't been done.
+    pub fn new() -> Result<Once<T>> {
+        let mut place = None;
+        let shared =
+            Shared::create(size::<OnceRecord, T>(1)?, signature::<T>(), |record: &OnceRecord, block| {
+                record.lock.reset();
+                record.done.store(0, Relaxed);
+                place = Some(Place::of::<OnceRecord>(block, 1)?);
+                Ok(())
+            })?;
+        Ok(Once { shared, place: place.expect("set while it was created") })
+    }
+
+    /// What has travelled.
+    pub fn from_share(share: Arc<Share>) -> Result<Once<T>> {
+        let shared: Shared<OnceRecord> = Shared::from_share(share, signature::<T>())?;
+        let place = Place::of::<OnceRecord>(shared.block()?, 1)?;
+        Ok(Once { shared, place })
+    }
+
+    /// What came of it, if it has been done.
+    #[inline]
+    pub fn get(&self) -> Option<&T> {
+        // SAFETY: bounds, lifetime: see `Place`. Aliasing: written before `done`, and never again.
+        (self.shared.done.load(Acquire) != 0).then(|| unsafe { self.place.get() })
+    }
+
+    /// What came of it. If it hasn't been done, this thread does it, or waits for the one that does; `None` when the deadline
+    /// passed first. `f` isn't called then. An error of `f` is given on, and the next one tries again.
+    pub fn get_or_try_init<E: From<crate::Error>>(
+        &self,
+        deadline: Deadline,
+        f: impl FnOnce() -> Result<T, E>,
+    ) -> Result<Option<&T>, E> {
+        if let Some(value) = self.get() {
+            return Ok(Some(value));
+        }
+        let arena = self.shared.checked()?;
+        let note = || waits::note(&self.shared);
+        let locked = self.shared.lock.lock(arena.me().tag(), arena, deadline, note);
+        // Who died doing it hasn't done it.
+        if locked.map_err(would_deadlock(Kind::Once))?.is_none() {
+            return Ok(None);
+        }
+        let _unlock = Unlock(&self.shared.lock);
+        if self.get().is_none() {
+            let value = f()?;
+            // SAFETY: bounds, lifetime: see `Place`. Aliasing: the lock is held, and nobody reads before `done`.
+            unsafe { self.place.write(value) };
+            kill_point!(OnceBeforeCommit);
+            self.shared.done.store(1, Release);
+        }
+        Ok(self.get())
+    }
+
+    fn details(&self) -> [(&'static str, u64); 1] {
+        [("done", self.get().is_some().into())]
+    }
+}
+
+struct Unlock<'a>(&'a ThreadMutex);
+
+impl Drop for Unlock<'_> {
+    fn drop(&mut self) {
+        if family::current().is_ok() {
+            self.0.unlock();
+        }
+    }
+}

@@ -1,0 +1,251 @@
+//! A lock for many readers or one writer: each member counts its own readers, and a writer adds them up.
+//!
+//! The idea is the kernel's "big reader lock": readers of different processes share no word that they write.
+
+use super::{Census, EventCount, Locked, ThreadMutex, WouldDeadlock};
+use crate::{
+    atomic::{
+        AtomicU32,
+        Ordering::{Acquire, Relaxed, SeqCst},
+    },
+    kill_point::kill_point,
+    members::Tag,
+    sys::{barrier, clock::Deadline},
+};
+
+/// The words besides the readers' counts, of which there is one for each slot.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct RawReadWrite {
+    /// Had by the writer; also while it waits for the readers to leave, so that no new ones come.
+    writer: ThreadMutex,
+    /// Readers wait here for the writer, the writer for the readers.
+    change: EventCount,
+}
+
+/// For each slot, how many readers its member has.
+pub(crate) type Readers = [AtomicU32];
+
+impl RawReadWrite {
+    /// For a lock that nobody knows yet.
+    pub(crate) fn reset(&self) {
+        self.writer.reset();
+    }
+
+    pub(crate) fn writer(&self) -> &ThreadMutex {
+        &self.writer
+    }
+
+    pub(crate) fn change(&self) -> &EventCount {
+        &self.change
+    }
+
+    /// Begins to read, if nobody writes or wants to. `again`: this thread reads already, so that nobody can be writing.
+    pub(crate) fn try_read(&self, readers: &Readers, slot: usize, again: bool) -> bool {
+        if again {
+            readers[slot].fetch_add(1, SeqCst);
+            return true;
+        }
+        if self.writer.is_held() {
+            return false;
+        }
+        readers[slot].fetch_add(1, SeqCst);
+        kill_point!(ReadWriteAfterCount);
+        // Either the writer sees the count, or this sees the writer.
+        barrier::light();
+        if self.writer.is_held() {
+            self.end_read(readers, slot);
+            return false;
+        }
+        true
+    }
+
+    /// Ends to read.
+    pub(crate) fn end_read(&self, readers: &Readers, slot: usize) {
+        readers[slot].fetch_sub(1, SeqCst);
+        kill_point!(ReadWriteAfterUncount);
+        self.change.notify();
+    }
+
+    /// Takes over from a writer that died, on behalf of readers: true if its death was found here.
+    pub(crate) fn bury_writer(&self, me: Tag, census: &impl Census) -> Option<Locked> {
+        let (holder, _) = self.writer.holder()?;
+        if holder == me || !census.is_marked_dead(holder) {
+            return None;
+        }
+        self.writer.try_lock(me, census).ok().flatten()
+    }
+
+    /// Takes the writer's place; the readers that are there may still read.
+    pub(crate) fn begin_write<N>(
+        &self,
+        me: Tag,
+        census: &impl Census,
+        deadline: Deadline,
+        before_sleep: impl FnOnce() -> N,
+    ) -> Result<Option<Locked>, WouldDeadlock> {
+        let locked = self.writer.lock(me, census, deadline, before_sleep);
+        barrier::heavy();
+        locked
+    }
+
+    /// Takes the writer's place if that's possible at once.
+    pub(crate) fn try_begin_write(
+        &self,
+        me: Tag,
+        census: &impl Census,
+    ) -> Result<Option<Locked>, WouldDeadlock> {
+        let locked = self.writer.try_lock(me, census);
+        barrier::heavy();
+        locked
+    }
+
+    /// Whether somebody reads whose slot `is_dead` doesn't say has died.
+    pub(crate) fn has_readers(&self, readers: &Readers, is_dead: impl Fn(usize) -> bool) -> bool {
+        readers.iter().enumerate().any(|(slot, count)| count.load(SeqCst) != 0 && !is_dead(slot))
+    }
+
+    /// Ends to write, or to want to.
+    pub(crate) fn end_write(&self) {
+        self.writer.unlock();
+        self.change.notify();
+    }
+
+    /// The dead member's readers are gone.
+    pub(crate) fn forget(&self, readers: &Readers, slot: usize) {
+        if readers[slot].load(Acquire) != 0 {
+            readers[slot].store(0, Relaxed);
+        }
+    }
+
+    pub(crate) fn mark(&self, dead: Tag) {
+        self.writer.mark(dead);
+        self.change.broadcast();
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::{
+        kill_point::{KillPoint, check, until},
+        members::Owner,
+    };
+    use loom::{cell::UnsafeCell, sync::Arc, thread};
+
+    struct World {
+        lock: RawReadWrite,
+        readers: [AtomicU32; 3],
+        dead: AtomicU32,
+        value: UnsafeCell<u32>,
+    }
+
+    impl Census for World {
+        fn is_marked_dead(&self, tag: Tag) -> bool {
+            self.dead.load(Acquire) == tag.bits()
+        }
+        fn is_gone(&self, _: Tag) -> bool {
+            false
+        }
+    }
+
+    fn tag(slot: usize) -> Tag {
+        Owner::new(slot, 1).unwrap().tag()
+    }
+
+    impl World {
+        fn new() -> Arc<World> {
+            Arc::new(World {
+                lock: RawReadWrite { writer: ThreadMutex::new(), change: EventCount::new() },
+                readers: std::array::from_fn(|_| AtomicU32::new(0)),
+                dead: AtomicU32::new(0),
+                value: UnsafeCell::new(0),
+            })
+        }
+
+        fn is_dead(&self, slot: usize) -> bool {
+            self.is_marked_dead(tag(slot))
+        }
+
+        fn write(&self, slot: usize) {
+            let _ = self.lock.begin_write(tag(slot), self, Deadline::NEVER, || ()).unwrap().unwrap();
+            let left = || (!self.lock.has_readers(&self.readers, |slot| self.is_dead(slot))).then_some(());
+            self.lock.change.wait_until(Deadline::NEVER, left);
+            // SAFETY: bounds: one value. Aliasing: no reader and no other writer, which loom checks. Lifetime: in the world.
+            self.value.with_mut(|value| unsafe { *value += 1 });
+            self.lock.end_write();
+        }
+
+        fn read(&self, slot: usize) -> u32 {
+            self.lock.change.wait_until(Deadline::NEVER, || {
+                if self.lock.bury_writer(tag(slot), self).is_some() {
+                    self.lock.end_write();
+                }
+                self.lock.try_read(&self.readers, slot, false).then_some(())
+            });
+            // SAFETY: bounds: one value. Aliasing: nobody writes, which loom checks. Lifetime: in the world.
+            let value = self.value.with(|value| unsafe { *value });
+            self.lock.end_read(&self.readers, slot);
+            value
+        }
+
+        fn bury(&self, slot: usize) {
+            self.dead.store(tag(slot).bits(), crate::atomic::Ordering::Release);
+            self.lock.mark(tag(slot));
+        }
+    }
+
+    #[test]
+    fn readers_and_a_writer_exclude_each_other() {
+        check(|| {
+            let world = World::new();
+            let other = world.clone();
+            let thread = thread::spawn(move || other.write(0));
+            assert!(world.read(1) <= 1);
+            thread.join().unwrap();
+            assert_eq!(world.read(1), 1);
+        });
+    }
+
+    fn survives(point: KillPoint, victim_writes: bool) {
+        check(move || {
+            let world = World::new();
+            let victim = world.clone();
+            let victim = thread::spawn(move || {
+                let died = until(point, || {
+                    if victim_writes {
+                        victim.write(0);
+                    } else {
+                        victim.read(0);
+                    }
+                });
+                if died {
+                    victim.bury(0);
+                }
+            });
+            world.write(1);
+            world.read(1);
+            victim.join().unwrap();
+        });
+    }
+
+    #[test]
+    fn survives_a_reader_that_counted_itself() {
+        survives(KillPoint::ReadWriteAfterCount, false);
+    }
+
+    #[test]
+    fn survives_a_reader_that_left() {
+        survives(KillPoint::ReadWriteAfterUncount, false);
+    }
+
+    #[test]
+    fn survives_the_writer() {
+        survives(KillPoint::MutexAfterLock, true);
+    }
+
+    #[test]
+    fn survives_a_writer_about_to_end() {
+        survives(KillPoint::MutexBeforeUnlock, true);
+    }
+}

@@ -1,0 +1,129 @@
+//! The mutex for users: it knows which thread of its holder has it, so that a thread that takes it twice gets an error.
+
+use super::{Census, Locked, RawMutex};
+use crate::{
+    atomic::{
+        AtomicU32,
+        Ordering::{Acquire, Relaxed},
+    },
+    members::Tag,
+    sys::clock::Deadline,
+    wait,
+};
+use std::cell::Cell;
+
+/// The lock, and the thread that has it.
+#[derive(Debug)]
+#[repr(C)]
+pub(crate) struct ThreadMutex {
+    lock: RawMutex,
+    /// 0, or the holder's thread: stored by itself after it took the lock, and cleared before it releases it. So a thread
+    /// that finds its own number here, under its own process's tag, has the lock. Anything else is for people.
+    thread: AtomicU32,
+}
+
+/// The thread that asks has the lock already.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct WouldDeadlock;
+
+impl ThreadMutex {
+    #[cfg(loom)]
+    pub(crate) fn new() -> ThreadMutex {
+        ThreadMutex { lock: RawMutex::new(), thread: AtomicU32::new(0) }
+    }
+
+    /// For a lock that nobody knows yet.
+    pub(crate) fn reset(&self) {
+        self.lock.reset();
+        self.thread.store(0, Relaxed);
+    }
+
+    /// Takes the lock, waiting until `deadline` (`None` when that passed). `before_sleep` gives what is to be kept while this
+    /// thread sleeps.
+    #[inline]
+    pub(crate) fn lock<N>(
+        &self,
+        me: Tag,
+        census: &impl Census,
+        deadline: Deadline,
+        before_sleep: impl FnOnce() -> N,
+    ) -> Result<Option<Locked>, WouldDeadlock> {
+        let locked = match self.lock.try_lock_clean(me) {
+            Some(locked) => Some(locked),
+            None => self.lock_slow(me, census, deadline, before_sleep)?,
+        };
+        if locked.is_some() {
+            self.thread.store(thread_id(), Relaxed);
+        }
+        Ok(locked)
+    }
+
+    #[cold]
+    fn lock_slow<N>(
+        &self,
+        me: Tag,
+        census: &impl Census,
+        deadline: Deadline,
+        before_sleep: impl FnOnce() -> N,
+    ) -> Result<Option<Locked>, WouldDeadlock> {
+        if self.is_held_by_this_thread(me) {
+            return Err(WouldDeadlock);
+        }
+        Ok(wait::spin(|| self.lock.try_lock(me, census)).or_else(|| {
+            let _note = before_sleep();
+            self.lock.lock_asleep(me, census, deadline)
+        }))
+    }
+
+    /// Takes the lock if it's free or its holder is dead; doesn't wait.
+    pub(crate) fn try_lock(&self, me: Tag, census: &impl Census) -> Result<Option<Locked>, WouldDeadlock> {
+        let locked = self.lock.try_lock(me, census);
+        if locked.is_some() {
+            self.thread.store(thread_id(), Relaxed);
+        } else if self.is_held_by_this_thread(me) {
+            return Err(WouldDeadlock);
+        }
+        Ok(locked)
+    }
+
+    /// Releases the lock. Only for the thread that has it.
+    #[inline]
+    pub(crate) fn unlock(&self) {
+        self.thread.store(0, Relaxed);
+        self.lock.unlock();
+    }
+
+    pub(crate) fn is_held_by_this_thread(&self, me: Tag) -> bool {
+        self.lock.holder() == Some(me) && self.thread.load(Acquire) == thread_id()
+    }
+
+    /// Whether somebody has it, dead or alive.
+    pub(crate) fn is_held(&self) -> bool {
+        self.lock.holder().is_some()
+    }
+
+    /// Who has it, and which thread (0 if that isn't said yet).
+    pub(crate) fn holder(&self) -> Option<(Tag, u32)> {
+        Some((self.lock.holder()?, self.thread.load(Acquire)))
+    }
+
+    /// See `RawMutex::mark`.
+    pub(crate) fn mark(&self, dead: Tag) {
+        self.lock.mark(dead);
+    }
+}
+
+/// This thread's number, as the kernel and all tools know it.
+#[inline]
+pub(crate) fn thread_id() -> u32 {
+    thread_local! {
+        static ID: Cell<u32> = const { Cell::new(0) };
+    }
+    let id = ID.get();
+    if id != 0 {
+        return id;
+    }
+    let id = rustix::thread::gettid().as_raw_nonzero().get() as u32;
+    ID.set(id);
+    id
+}

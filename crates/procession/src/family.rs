@@ -1,0 +1,33 @@
+//! The family as a whole: who waits for what.
+
+use procession_core::Result;
+pub use procession_core::objects::{Party, Wait, Waits};
+
+/// Who in the family waits for which lock, semaphore, event, condition or barrier, and who has it: the wait-for graph. If
+/// processes or threads wait for each other in a circle, [`cycle`](Waits::cycle) names them.
+///
+/// Any process of the family can ask, at any time; nobody is disturbed.
+///
+/// # Process death
+///
+/// The dead wait for nothing and have nothing.
+///
+/// # Errors
+///
+/// [`is_not_initialised`](procession_core::Error::is_not_initialised), [`is_forked`](procession_core::Error::is_forked).
+///
+/// # Examples
+///
+/// ```no_run
+/// # fn main() -> procession::Result<()> {
+/// # procession::init();
+/// let waits = procession::family::waits()?;
+/// println!("{waits}");
+/// if let Some(cycle) = waits.cycle() {
+///     eprintln!("{} threads wait for each other", cycle.len());
+/// }
+/// # Ok(()) }
+/// ```
+pub fn waits() -> Result<Waits> {
+    procession_core::objects::waits()
+}
