@@ -14,7 +14,17 @@ impl Rng {
         let seed =
             std::env::var("PROCESSION_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or_else(now);
         println!("{what}: PROCESSION_SEED={seed}");
+        Rng::from_seed(seed)
+    }
+
+    /// For a process or thread that gets its seed from another one's numbers.
+    pub fn from_seed(seed: u64) -> Rng {
         Rng(seed | 1)
+    }
+
+    /// A seed for another.
+    pub fn seed(&mut self) -> u64 {
+        self.below(usize::MAX) as u64
     }
 
     /// A number below `bound`, which isn't 0.

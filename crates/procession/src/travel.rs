@@ -16,6 +16,8 @@ thread_local! {
     /// How long `SENT` is: so that nothing but this is looked at for a message without handles.
     static LEN: Cell<usize> = const { Cell::new(0) };
     static SENT: RefCell<Vec<Arc<Share>>> = const { RefCell::new(Vec::new()) };
+    /// Whether there is anything in `RECEIVED`: as for `LEN`.
+    static RECEIVING: Cell<bool> = const { Cell::new(false) };
     static RECEIVED: RefCell<Vec<Arc<Share>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -57,14 +59,21 @@ impl Drop for Outgoing {
 
 /// Runs `decode` with the handles of a message that has been received.
 pub(crate) fn receiving<T>(shares: &[Arc<Share>], decode: impl FnOnce() -> T) -> T {
-    struct Restore(Vec<Arc<Share>>);
+    struct Restore(Vec<Arc<Share>>, bool);
     impl Drop for Restore {
         fn drop(&mut self) {
+            RECEIVING.set(self.1);
             RECEIVED.replace(std::mem::take(&mut self.0));
         }
     }
-    let _restore = Restore(RECEIVED.replace(shares.to_vec()));
+    let _restore = Restore(RECEIVED.replace(shares.to_vec()), RECEIVING.replace(!shares.is_empty()));
     decode()
+}
+
+/// Whether this thread is in the middle of decoding a message with handles.
+#[inline]
+pub(crate) fn is_receiving() -> bool {
+    RECEIVING.get()
 }
 
 /// Encodes a handle.

@@ -2,6 +2,8 @@
 //!
 //! Needs the `kill-points` feature, with which a process kills itself at the point that it was armed with.
 
+mod workload;
+
 use procession::{
     Pool, Process, StartMethod, TaskError,
     kill_point::{self, KillPoint},
@@ -16,9 +18,10 @@ use std::{
     process::{Command, ExitCode},
     time::Duration,
 };
+use workload::Everything;
 
-/// Only a process that starts others comes here.
-const ROOT_ONLY: &[KillPoint] = &[KillPoint::SlotAfterReserve];
+/// Only a process that starts others comes here, or sees them end.
+const ROOT_ONLY: &[KillPoint] = &[KillPoint::SlotAfterReserve, KillPoint::SlotAfterMark];
 
 /// Only a process that was started comes here.
 const MEMBER_ONLY: &[KillPoint] =
@@ -85,7 +88,23 @@ fn workout(rounds: usize) {
             drop(Loan::new(&vec![7; size], &[]).unwrap());
         }
         serve_oneself();
+        share(&Everything::new(), round as u64);
         procession_core::sweep().unwrap();
+    }
+}
+
+/// Uses one of everything in two threads.
+fn share(everything: &Everything, seed: u64) {
+    std::thread::scope(|scope| {
+        scope.spawn(|| everything.work(seed, 60));
+        everything.work(seed + 1, 60);
+    });
+}
+
+/// The same over and over, of what others use as well.
+fn share_for_ever(everything: Everything) {
+    for seed in 0.. {
+        share(&everything, seed * 2);
     }
 }
 
@@ -98,7 +117,8 @@ fn grow() {
 
 static ECHO: Descriptor = Descriptor::new(
     || "echo",
-    |argument, _, result| {
+    |argument, shares, result| {
+        result.shares.extend_from_slice(shares);
         result.bytes.extend_from_slice(argument);
         Verdict::Value
     },
@@ -131,10 +151,11 @@ fn serve_oneself() {
         std::thread::spawn(move || Worker::attach(handle).and_then(|mut worker| worker.serve()).unwrap());
     let mut tasks = Tasks::new();
     let mut loans = Vec::new();
+    let event = procession_core::objects::Event::new().unwrap();
     for size in [10, 20_000, 0, 3, 9_000] {
         let loan = tasks.push(|out| {
             out.resize(out.len() + size, 5);
-            Ok(Vec::new())
+            Ok(vec![event.share().clone(); size % 2])
         });
         loans.push(loan.unwrap());
     }
@@ -174,14 +195,27 @@ fn disturb_until(end: impl Fn() -> bool) {
     }
 }
 
+/// Whether it's a step of something that is shared by handles.
+fn is_of_an_object(point: KillPoint) -> bool {
+    let of = ["mutex", "event", "semaphore", "barrier", "read_write", "value", "array"];
+    of.iter().any(|of| point.name().starts_with(of))
+}
+
 fn member_dies_at(point: KillPoint) {
     let companion = Process::spawn(workout, (1000,)).unwrap();
+    let shared = Everything::new();
+    let sharing = Process::spawn(share_for_ever, (shared.clone(),)).unwrap();
     let rounds =
         if point.name().starts_with("call") || point.name().starts_with("slot") { 0 } else { 1_000_000 };
     let victim = victim(point);
     let victim = match point {
         // Passed only by who needs more than anybody before.
         KillPoint::ChunkBeforeHighWater => victim.spawn(grow, ()),
+        // What survivors see of it, they see when they use the same.
+        // (But nobody steals where nobody else dies.)
+        _ if is_of_an_object(point) && point != KillPoint::MutexAfterSteal => {
+            victim.spawn(share_for_ever, (shared.clone(),))
+        }
         _ => victim.spawn(workout, (rounds,)),
     };
     let victim = victim.unwrap();
@@ -194,13 +228,17 @@ fn member_dies_at(point: KillPoint) {
         Err(e) => panic!("{e}"),
     }
     // Others go on, whatever it held.
-    companion.kill().unwrap();
-    let _ = companion.join();
+    for other in [companion, sharing] {
+        other.kill().unwrap();
+        let _ = other.join();
+    }
+    shared.check(3);
     Process::spawn(workout, (2,)).unwrap().join().unwrap();
     workout(2);
+    drop(shared);
     let audit = procession_core::audit().unwrap();
-    let left = (audit.objects.len(), audit.blocks, audit.leaked, audit.impossible, audit.members);
-    assert_eq!(left, (0, 0, 0, 0, 1), "{audit:?}");
+    let left = (audit.objects.len(), audit.references, audit.blocks, audit.leaked, audit.impossible);
+    assert_eq!((left, audit.members), ((0, 0, 0, 0, 0), 1), "{audit:?}");
 }
 
 /// Passes every point that a root can pass, until it dies.

@@ -1,8 +1,8 @@
 //! The audit: walks everything in the arena and says what is there, what belongs to nobody and what cannot be.
 
 use crate::{
-    arena::{Arena, BlockState, Kind},
-    members::Owner,
+    arena::{Arena, BlockState, Kind, Stable},
+    members::{Owner, State},
 };
 use std::collections::BTreeMap;
 
@@ -16,6 +16,8 @@ pub struct Audit {
     pub objects: BTreeMap<String, usize>,
     /// Raw blocks that belong to living processes.
     pub blocks: usize,
+    /// Threads of living processes that have waited for an object: each keeps a note of that.
+    pub threads: usize,
     /// References to objects: of living processes, and in messages.
     pub references: usize,
     /// Raw blocks and references that belong to nobody alive and to no object or message: what the sweep after the next death
@@ -43,7 +45,13 @@ impl Arena {
         };
         self.for_each_block(|block, state| match state {
             BlockState::Free => audit.leaked += 1,
-            BlockState::Raw(owner) if self.members().is_alive(owner) => audit.blocks += 1,
+            BlockState::Raw(owner) if self.members().is_alive(owner) => {
+                if self.class_of(block) == Some(Stable::Wait as usize) {
+                    audit.threads += 1;
+                } else {
+                    audit.blocks += 1;
+                }
+            }
             BlockState::Reference { slot, .. }
                 if self.members().occupant(slot.into()).is_some() || belongs(block.offset()) =>
             {
@@ -60,12 +68,12 @@ impl Arena {
         audit
     }
 
-    /// All raw blocks whose owner is not a living member.
+    /// All raw blocks whose owner is dead, and not only about to be told of.
     pub(crate) fn ownerless_blocks(&self) -> Vec<(u64, Owner)> {
         let mut found = Vec::new();
         self.for_each_block(|block, state| {
             if let BlockState::Raw(owner) = state
-                && !self.members().is_alive(owner)
+                && matches!(self.members().state(owner), State::Dead | State::Free)
             {
                 found.push((block.offset(), owner));
             }

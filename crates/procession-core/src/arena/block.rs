@@ -11,7 +11,7 @@ use crate::{
         AtomicU64,
         Ordering::{AcqRel, Acquire, Relaxed, Release},
     },
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     members::Owner,
 };
 
@@ -21,7 +21,7 @@ use crate::{
 /// |---|---|---|
 /// | 0 | 0 | free |
 /// | 1 | an owner | raw memory; this process frees it, or the sweep after its death |
-/// | 2 | a slot (10 bits), a number (46 bits) | a reference to an object, see `references`: held by the slot's member, or in a message |
+/// | 2 | a slot (11 bits), a number (45 bits) | a reference to an object, see `references` |
 /// | a kind | a generation | an object, freed when the last process that has it lets go |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlockState {
@@ -40,7 +40,7 @@ pub(crate) enum BlockState {
 
 const RAW: u64 = 1;
 const REFERENCE: u64 = 2;
-const NUMBER_BITS: u32 = 46;
+const NUMBER_BITS: u32 = 45;
 
 impl BlockState {
     pub(crate) const GENERATION_MASK: u64 = (1 << 56) - 1;
@@ -135,10 +135,20 @@ impl<'a> Block<'a> {
         Ok(())
     }
 
+    /// A number that lies in the block.
+    pub(crate) fn read_word(self, at: usize) -> Result<u64> {
+        let bytes = self.read(at, 8)?;
+        Ok(u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
+    }
+
     /// Copies bytes out of the block: whoever writes it later cannot change what the caller looks at.
     pub(crate) fn read(self, at: usize, len: usize) -> Result<Vec<u8>> {
         let source = self.pointer(at, len)?;
-        let mut bytes = Vec::with_capacity(len);
+        let mut bytes = Vec::new();
+        // The length may be a wrong one, and as large as the arena.
+        let too_large =
+            |_| Error::new(ErrorKind::OutOfMemory, format!("no memory for a copy of {len} bytes"));
+        bytes.try_reserve_exact(len).map_err(too_large)?;
         // SAFETY: bounds: checked by `pointer`, and the vector has room for `len`. Aliasing: committed bytes are not
         // written any more by a correct process; a copy of wrong bytes is still only bytes. Lifetime: as for `write`.
         unsafe {
@@ -182,7 +192,7 @@ impl Arena {
         self.record(block)
     }
 
-    fn class_of(&self, block: Block<'_>) -> Option<usize> {
+    pub(super) fn class_of(&self, block: Block<'_>) -> Option<usize> {
         match self.chunk_use((block.offset as usize - self.geometry.chunk(0)) / CHUNK) {
             Ok(Use::Span(class)) => Some(class),
             _ => None,

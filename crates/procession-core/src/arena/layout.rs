@@ -55,6 +55,7 @@ pub(super) struct Header {
     /// Whether every member uses the expedited barrier.
     pub(super) expedited: AtomicU64,
     pub(super) next_generation: AtomicU64,
+    pub(super) next_member: AtomicU64,
     /// Slots of the process table from here on were never used.
     pub(super) slots_used: AtomicU64,
     pub(super) deaths: AtomicU64,

@@ -159,10 +159,11 @@ impl Arena {
         self.header().next_generation.fetch_add(1, Relaxed).wrapping_add(1)
     }
 
-    /// A generation for a slot: never 0.
+    /// A generation for a slot: never 0. Of a count of their own, so that those that a tag can't tell apart are as many
+    /// starts apart.
     pub(crate) fn new_member_generation(&self) -> u32 {
         loop {
-            if let generation @ 1.. = self.new_generation() as u32 {
+            if let generation @ 1.. = self.header().next_member.fetch_add(1, Relaxed).wrapping_add(1) as u32 {
                 return generation;
             }
         }
@@ -224,16 +225,17 @@ impl Arena {
         self.header().recovery_lock.mark(dead.tag());
     }
 
-    /// Runs `f` as the only one who sweeps, if there were deaths since the last sweep.
-    pub(crate) fn recovering(&self, f: impl FnOnce()) {
+    /// Runs `f` as the only one who sweeps, if there were deaths since the last sweep that said it was all right now.
+    pub(crate) fn recovering(&self, f: impl FnOnce() -> bool) {
         let header = self.header();
         if header.swept.load(Acquire) == self.deaths() {
             return;
         }
         self.locked(&header.recovery_lock, || {
             let deaths = self.deaths();
-            f();
-            header.swept.store(deaths, Release);
+            if f() {
+                header.swept.store(deaths, Release);
+            }
         });
     }
 }

@@ -99,7 +99,7 @@ impl Arena {
     }
 
     /// Ends an object: of all who try at once, one succeeds, frees what only it referred to, and then the block itself.
-    pub(crate) fn destroy<T: Object>(&self, handle: Handle, free_parts: impl FnOnce(&T)) {
+    pub(crate) fn destroy<T: Object>(&self, handle: Handle, free_parts: impl FnOnce(&T, Block<'_>)) {
         let Ok(block) = self.block(handle.offset) else { return };
         let published = BlockState::Object { kind: T::KIND as u8, generation: handle.generation };
         // Taken over first, and freed last: if this process dies in between, the sweep finds the rest unreachable.
@@ -107,7 +107,7 @@ impl Arena {
             return;
         }
         if let Ok(record) = self.record(block) {
-            free_parts(record);
+            free_parts(record, block);
         }
         self.free(block, self.me());
     }

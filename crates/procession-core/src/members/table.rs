@@ -3,7 +3,8 @@
 use crate::{
     atomic::{
         AtomicU64,
-        Ordering::{AcqRel, Acquire, Relaxed},
+        Ordering::{AcqRel, Acquire, Relaxed, SeqCst},
+        fence,
     },
     members::{Owner, SLOTS, Slot, State, Tag},
     sync::Census,
@@ -117,6 +118,13 @@ impl<'a> Table<'a> {
     /// Whether the member has not been marked dead.
     pub(crate) fn is_alive(&self, owner: Owner) -> bool {
         matches!(self.state(owner), State::Starting | State::Live | State::Exiting)
+    }
+
+    /// Whether somebody is being told of a death.
+    pub(crate) fn is_marking(&self) -> bool {
+        // What the caller did before is seen by one who marks from now on.
+        fence(SeqCst);
+        self.used().iter().any(|slot| matches!(slot.read(), Some((_, State::Marked))))
     }
 
     /// How many slots were ever used.

@@ -7,7 +7,6 @@ use crate::{
     error::Result,
     members::Owner,
     recovery::{Recover, Sides},
-    references::Listed,
     ring::{Data, Frames, Ring, snapshot},
     sync::EventCount,
 };
@@ -73,7 +72,8 @@ impl LinkRecord {
         Data::new(block, RING, RING)
     }
 
-    fn lent(&self, arena: &Arena, visit: &mut dyn FnMut(Lent)) -> Result<()> {
+    /// Calls `visit` with each lent argument (`true`) and result in the rings.
+    pub(super) fn for_each_lent(&self, arena: &Arena, mut visit: impl FnMut(Lent, bool)) -> Result<()> {
         let block = arena.block(self.data.load(Acquire))?;
         let bytes = snapshot(&self.tasks, &LinkRecord::task_data(block)?)?;
         for frame in Frames::new(&bytes) {
@@ -82,7 +82,7 @@ impl LinkRecord {
                 let mut tasks = frame.payload.get(BATCH_HEADER..).unwrap_or_default();
                 while !tasks.is_empty() {
                     if let (argument, true) = next_task(&mut tasks)? {
-                        visit(Lent::parse(argument)?);
+                        visit(Lent::parse(argument)?, true);
                     }
                 }
             }
@@ -91,7 +91,7 @@ impl LinkRecord {
         for frame in Frames::new(&bytes) {
             let frame = frame?;
             if frame.kind & LENT_RESULT != 0 {
-                visit(Lent::parse(frame.payload)?);
+                visit(Lent::parse(frame.payload)?, false);
             }
         }
         Ok(())
@@ -112,17 +112,15 @@ impl Recover for LinkRecord {
         self.sides.forget(dead)
     }
 
-    fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) {
+    fn parts(&self, arena: &Arena, _own: Block<'_>, visit: &mut dyn FnMut(u64)) {
         visit(self.pool.load(Acquire));
         visit(self.data.load(Acquire));
-        // A scribbled ring hides what it lent; those blocks then belong to nobody, and are freed.
-        let _ = self.lent(arena, &mut |lent| visit(lent.offset));
-    }
-
-    fn messages(&self, arena: &Arena, visit: &mut dyn FnMut(Listed)) {
-        let _ = self.lent(arena, &mut |lent| {
-            if let Ok(listed) = lent.listed(arena) {
-                visit(listed);
+        // A scribbled ring hides what it lent; that then belongs to nobody, and is freed.
+        let _ = self.for_each_lent(arena, |lent, is_argument| {
+            visit(lent.offset);
+            // The handles in an argument are its owner's until a worker has received them; then they are the worker's.
+            if !is_argument && let Ok(listed) = lent.listed(arena) {
+                listed.offsets().for_each(&mut *visit);
             }
         });
     }

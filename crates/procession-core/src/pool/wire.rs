@@ -13,7 +13,7 @@ use crate::{
     error::{Error, Result},
     family,
     members::Owner,
-    references::{Envelope, Listed, Parcel, Share, receive},
+    references::{Envelope, Holder, Listed, Parcel, Share, receive},
     ring::Frames,
     start::Verdict,
 };
@@ -66,7 +66,7 @@ impl Lent {
 
     /// The handles of the message.
     pub(super) fn listed(self, arena: &Arena) -> Result<Listed> {
-        Listed::read(arena.block(self.offset)?, 0).map(|(listed, _)| listed)
+        Listed::read(arena.block(self.offset)?, 0, self.len as usize).map(|(listed, _)| listed)
     }
 }
 
@@ -102,7 +102,7 @@ impl Drop for Loan {
             && let Ok(block) = family.arena.block(self.0.offset)
         {
             if let Ok(listed) = self.0.listed(&family.arena) {
-                listed.release(&family.arena, true);
+                listed.release(&family.arena, Holder::Member(family.arena.me().slot()));
             }
             family.arena.free(block, family.arena.me());
         }

@@ -169,7 +169,7 @@ impl Drop for Worker {
         }
         // The last to go frees it; the rings' bytes, if they were left to this process, go at its end.
         if self.record.sides.leave_second(self.arena.me()) {
-            self.arena.destroy::<LinkRecord>(self.handle, |_| ());
+            self.arena.destroy::<LinkRecord>(self.handle, |_, _| ());
         }
     }
 }

@@ -2,8 +2,10 @@
 
 use super::kinds::{for_each_record, with_object};
 use crate::{
-    arena::{Arena, BlockState},
+    arena::Arena,
+    atomic::{Ordering::SeqCst, fence},
     members::Owner,
+    references::Holder,
 };
 
 /// Marks the member dead and wakes all who wait on an object. The first one who comes here does it.
@@ -24,23 +26,33 @@ pub(crate) fn give_up(arena: &Arena, owner: Owner, starter: Owner) {
     }
 }
 
-/// Tells everybody of a marked member. Until that is done nothing that it held is swept, so what it had a reference to is
-/// there. Can be done twice.
+/// Tells everybody of a marked member. Until that is done nothing that it held is swept, and no object is ended. Can be done
+/// twice.
 pub(super) fn tell(arena: &Arena, dead: Owner) {
+    // Whatever was scribbled into the arena: it doesn't stay half marked.
+    let _finish = Finish { arena, dead };
     arena.count_death();
     arena.mark_locks(dead);
     for_each_record(arena, |_, _, record| record.mark(arena, dead));
-    // What it had no reference to it didn't touch.
-    arena.for_each_reference(|_, state, target| {
-        let was_its = match state {
-            BlockState::Reference { slot, .. } => usize::from(slot) == dead.slot(),
-            state => state == BlockState::Raw(dead),
-        };
-        if was_its {
+    // What is seen here as the dead one's is there until the marking is finished, even if somebody receives it meanwhile.
+    fence(SeqCst);
+    arena.for_each_reference(|reference, target| {
+        // What it had no reference to it didn't touch.
+        if matches!(reference, Some((_, holder)) if holder == Holder::Member(dead.slot())) {
             with_object(arena, target, |object| object.mark(dead));
         }
     });
-    arena.members().finish_marking(dead);
-    // Once more, for the sweep.
-    arena.count_death();
+}
+
+struct Finish<'a> {
+    arena: &'a Arena,
+    dead: Owner,
+}
+
+impl Drop for Finish<'_> {
+    fn drop(&mut self) {
+        self.arena.members().finish_marking(self.dead);
+        // Once more, for the sweep.
+        self.arena.count_death();
+    }
 }

@@ -13,7 +13,10 @@ pub(crate) use mark::{give_up, mark_dead};
 pub(crate) use sides::Sides;
 pub(crate) use sweep::{audit, sweep};
 
-use crate::{arena::Arena, members::Owner, references::Listed};
+use crate::{
+    arena::{Arena, Block},
+    members::Owner,
+};
 
 /// What recovery needs to know of a record that two processes share. (What any number of them refer to: `references::Held`.)
 pub(crate) trait Recover {
@@ -23,9 +26,7 @@ pub(crate) trait Recover {
     /// `dead` has let go of the object. True when nobody is left who has it.
     fn forget(&self, dead: Owner) -> bool;
 
-    /// Calls `visit` with the offset of every raw block that belongs to the object.
-    fn parts(&self, _arena: &Arena, _visit: &mut dyn FnMut(u64)) {}
-
-    /// Calls `visit` with the references in each message that the object has.
-    fn messages(&self, _arena: &Arena, _visit: &mut dyn FnMut(Listed)) {}
+    /// Calls `visit` with the offset of every raw block that belongs to it, and of every reference in its messages. `own` is the
+    /// record's block.
+    fn parts(&self, arena: &Arena, own: Block<'_>, visit: &mut dyn FnMut(u64));
 }

@@ -5,10 +5,10 @@ use super::{
     mark::{give_up, tell},
 };
 use crate::{
-    arena::{Arena, Audit, BlockState, Handle},
+    arena::{Arena, Audit, Handle},
     kill_point::kill_point,
     members::Owner,
-    references::{Header, Reference},
+    references::{Count, Header, Holder, Reference},
 };
 use std::collections::{HashMap, HashSet};
 
@@ -24,7 +24,7 @@ pub(crate) fn sweep(arena: &Arena) {
         // In this order: a block is taken over by its reader before the record that names it is retired, so one that is
         // still the dead's and that no record names now, nobody will ever look at. The same holds for references.
         let ownerless = arena.ownerless_blocks();
-        let unheld = unheld_references(arena);
+        let unheld = unheld_references(arena, &dead);
         let belonging = belonging(arena);
         for (offset, owner) in ownerless {
             if !belonging.contains(&offset)
@@ -33,16 +33,22 @@ pub(crate) fn sweep(arena: &Arena) {
                 arena.free(block, owner);
             }
         }
-        for (reference, target) in unheld {
-            if !belonging.contains(&reference.offset) {
-                // As long as the reference is there, so is the object.
+        for (reference, holder, target) in unheld {
+            if belonging.contains(&reference.offset) {
+                // It's the message's alone from now on, since the slot goes to another.
+                arena.pass_reference(reference, holder, Holder::Nobody);
+                continue;
+            }
+            // As long as this process has it, the object is there.
+            let mine = Holder::Member(arena.me().slot());
+            if arena.pass_reference(reference, holder, mine) {
                 with_object(arena, target, |object| dead.iter().for_each(|owner| object.forget(*owner)));
-                arena.release_reference(reference, false);
+                arena.release_reference(reference, mine);
             }
         }
-        sweep_unreferenced(arena);
-        arena.mend_blocks();
         kill_point!(SweepAfterBlocks);
+        let all_right = end_unreferenced(arena);
+        arena.mend_blocks();
         for owner in dead {
             // A process that the dead one was about to start, and that has not arrived, will be turned away.
             for reserved in arena.members().reserved_by(owner) {
@@ -51,6 +57,7 @@ pub(crate) fn sweep(arena: &Arena) {
             arena.members().release(owner);
             kill_point!(SweepAfterRelease);
         }
+        all_right
     });
 }
 
@@ -63,8 +70,6 @@ fn sweep_records(arena: &Arena, dead: &[Owner]) {
             last |= record.forget(*owner);
         }
         if last {
-            // First, so that none is lost if this process dies as well: they can be given back twice.
-            record.messages(arena, &mut |listed| listed.release(arena, false));
             abandoned.push((block, state));
         }
     });
@@ -73,44 +78,66 @@ fn sweep_records(arena: &Arena, dead: &[Owner]) {
     }
 }
 
-/// All references that no living member has, and what they are to.
-fn unheld_references(arena: &Arena) -> Vec<(Reference, Handle)> {
+/// All references of the dead, and those that only a message has: who has them, and what they are to.
+fn unheld_references(arena: &Arena, dead: &[Owner]) -> Vec<(Reference, Holder, Handle)> {
+    let slots: HashSet<usize> = dead.iter().map(|owner| owner.slot()).collect();
     let mut found = Vec::new();
-    arena.for_each_reference(|block, state, target| {
-        if let BlockState::Reference { slot, number } = state
-            && arena.members().occupant(slot.into()).is_none()
-        {
-            found.push((Reference { offset: block.offset(), number }, target));
+    arena.for_each_reference(|reference, target| {
+        let Some((reference, holder)) = reference else { return };
+        let is_unheld = match holder {
+            Holder::Member(slot) => slots.contains(&slot),
+            Holder::Nobody => true,
+        };
+        if is_unheld {
+            found.push((reference, holder, target));
         }
     });
     found
 }
 
-/// Frees the objects that count references of which there are none: of processes that were killed while they counted.
-fn sweep_unreferenced(arena: &Arena) {
-    let mut suspects = HashMap::new();
-    arena.for_each_held(|block, state, header| {
-        suspects.insert(block.offset(), (block, state, header.references.snapshot()));
-    });
-    arena.for_each_reference(|_, _, target| {
-        suspects.remove(&target.offset);
-    });
-    for (block, state, before) in suspects.into_values() {
-        // Had a reference been made from another that was given back before it was looked at, the count would have changed.
-        if arena.record::<Header>(block).is_ok_and(|header| header.references.snapshot() == before) {
-            arena.end_object(block, state);
-        }
-    }
+/// What a walk over all references found of an object.
+#[derive(Default)]
+struct Found {
+    references: u32,
+    /// Some may be about to come or to go.
+    unsettled: bool,
 }
 
-/// The offsets of all raw blocks that belong to some object, and of all references in messages.
+/// Frees the objects to which there is no reference: of processes that were killed while they counted, and those that couldn't
+/// be freed while somebody was told of a death. True if no other count is too high.
+fn end_unreferenced(arena: &Arena) -> bool {
+    let mut counted = Vec::new();
+    arena.for_each_held(|block, state, header| counted.push((block, state, header.references.snapshot())));
+    let mut found: HashMap<u64, Found> = HashMap::new();
+    arena.for_each_reference(|reference, target| {
+        let found = found.entry(target.offset).or_default();
+        match reference {
+            Some(_) => found.references += 1,
+            None => found.unsettled = true,
+        }
+    });
+    let mut all_right = true;
+    for (block, state, before) in counted {
+        let found = found.remove(&block.offset()).unwrap_or_default();
+        let is_seen = !found.unsettled
+            && arena.record::<Header>(block).is_ok_and(|header| header.references.snapshot() == before);
+        if is_seen && found.references == 0 {
+            arena.end_held(block, state);
+        } else if is_seen {
+            // It's only the state that may be changed here: the object may be freed at any time.
+            all_right &= Count::counted(before) == found.references;
+        }
+    }
+    all_right
+}
+
+/// The offsets of all raw blocks that belong to some record, and of all references in its messages.
 fn belonging(arena: &Arena) -> HashSet<u64> {
     let mut found = HashSet::new();
-    for_each_record(arena, |_, _, object| {
-        object.parts(arena, &mut |offset| {
+    for_each_record(arena, |block, _, record| {
+        record.parts(arena, block, &mut |offset| {
             found.insert(offset);
         });
-        object.messages(arena, &mut |listed| found.extend(listed.iter().map(|reference| reference.offset)));
     });
     found
 }

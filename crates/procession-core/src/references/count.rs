@@ -7,8 +7,8 @@ use crate::atomic::{
 
 /// Bits 0..32: how many references there are; bits 32..64: how often that changed.
 ///
-/// Never too low: a reference is there before it's counted, and counted until it's taken back. Too high after a death in
-/// between; so nobody but the sweep, which looks at the references themselves, may conclude anything from a number above 0.
+/// Never too low: what is to be a reference is counted before it is one, and until it has ceased to be one. Too high after a
+/// death in between: then the object ends in a sweep.
 #[derive(Debug)]
 #[repr(transparent)]
 pub(crate) struct Count(AtomicU64);
@@ -37,8 +37,13 @@ impl Count {
         self.0.fetch_add(CHANGE - 1, AcqRel) as u32 == 1
     }
 
-    /// The word. If it's the same before and after a look at all references, and the look found none, there are none.
+    /// The whole word. If it's the same before and after a look at all references, the look saw them all.
     pub(crate) fn snapshot(&self) -> u64 {
         self.0.load(Acquire)
+    }
+
+    /// How many references a snapshot counts.
+    pub(crate) fn counted(snapshot: u64) -> u32 {
+        snapshot as u32
     }
 }

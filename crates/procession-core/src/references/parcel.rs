@@ -1,6 +1,9 @@
 //! Bytes with handles in them, on their way from one process to another.
 
-use super::{record::Reference, share::Share};
+use super::{
+    record::{Holder, Reference},
+    share::Share,
+};
 use crate::{
     arena::{Arena, Block},
     error::{Error, Result},
@@ -35,13 +38,15 @@ const ENTRY: usize = 16;
 /// The references of a message that is being made, given back unless it's sent.
 pub(crate) struct Envelope<'a> {
     arena: &'a Arena,
+    holder: Holder,
     references: Vec<Reference>,
 }
 
 impl<'a> Envelope<'a> {
-    /// A reference to each object, which `holder` has until the message is sent, and afterwards the message.
+    /// A reference to each object, which `holder` has until the message is received; if it dies first, the message has it.
     pub(crate) fn new(arena: &'a Arena, shares: &[Arc<Share>], holder: Owner) -> Result<Envelope<'a>> {
-        let mut envelope = Envelope { arena, references: Vec::with_capacity(shares.len()) };
+        let holder = Holder::Member(holder.slot());
+        let mut envelope = Envelope { arena, holder, references: Vec::with_capacity(shares.len()) };
         for share in shares {
             envelope.references.push(arena.add_reference(share.target(), holder)?);
         }
@@ -59,7 +64,7 @@ impl<'a> Envelope<'a> {
         bytes
     }
 
-    /// The message is sent: the references are its own now.
+    /// The message is sent.
     pub(crate) fn send(mut self) {
         self.references.clear();
     }
@@ -68,7 +73,7 @@ impl<'a> Envelope<'a> {
 impl Drop for Envelope<'_> {
     fn drop(&mut self) {
         for reference in self.references.drain(..) {
-            self.arena.release_reference(reference, false);
+            self.arena.release_reference(reference, self.holder);
         }
     }
 }
@@ -77,26 +82,28 @@ impl Drop for Envelope<'_> {
 pub(crate) struct Listed(Vec<Reference>);
 
 impl Listed {
-    /// Reads what stands at `at` of the block; also how long it is.
-    pub(crate) fn read(block: Block<'_>, at: usize) -> Result<(Listed, usize)> {
+    /// Reads the list of a message of `len` bytes at `at` of the block; also how long the list is.
+    pub(crate) fn read(block: Block<'_>, at: usize, len: usize) -> Result<(Listed, usize)> {
         let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-        let count = word(&block.read(at, PREFIX)?) as usize;
+        let count = block.read_word(at)? as usize;
         let wrong = || Error::corrupted("the number of handles in a message");
-        let len = count.checked_mul(ENTRY).filter(|len| *len <= block.size()).ok_or_else(wrong)?;
-        let bytes = block.read(at + PREFIX, len)?;
+        let end = count.checked_mul(ENTRY).and_then(|listed| listed.checked_add(PREFIX));
+        let end = end.filter(|end| *end <= len).ok_or_else(wrong)?;
+        let bytes = block.read(at + PREFIX, end - PREFIX)?;
         let references = bytes
             .chunks_exact(ENTRY)
             .map(|entry| Reference { offset: word(&entry[..8]), number: word(&entry[8..]) })
             .collect();
-        Ok((Listed(references), PREFIX + len))
+        Ok((Listed(references), end))
     }
 
-    pub(crate) fn iter(&self) -> impl Iterator<Item = Reference> + '_ {
-        self.0.iter().copied()
+    /// The offsets of the references' blocks.
+    pub(crate) fn offsets(&self) -> impl Iterator<Item = u64> + '_ {
+        self.0.iter().map(|reference| reference.offset)
     }
 
     /// Makes all of them this process's.
-    pub(crate) fn adopt(self, arena: &'static Arena) -> Result<Vec<Arc<Share>>> {
+    fn adopt(self, arena: &'static Arena) -> Result<Vec<Arc<Share>>> {
         let adopt = |reference| {
             let (target, kind) = arena.adopt_reference(reference)?;
             Ok(Arc::new(Share::new(arena, target, kind, reference)))
@@ -104,19 +111,18 @@ impl Listed {
         self.0.into_iter().map(adopt).collect()
     }
 
-    /// Gives all of them back that nobody has received. `mine`: and that are this process's.
-    pub(crate) fn release(&self, arena: &Arena, mine: bool) {
+    /// Of a message that nobody will receive: gives back those that `holder` has.
+    pub(crate) fn release(&self, arena: &Arena, holder: Holder) {
         for reference in &self.0 {
-            arena.release_reference(*reference, mine);
+            arena.release_reference(*reference, holder);
         }
     }
 }
 
-/// Copies a message out of shared memory: the prefix at `at`, `len` bytes with it.
+/// Copies a message out of shared memory: `len` bytes at `at`, the list included. The handles in it are this process's from
+/// now on.
 pub(crate) fn receive(arena: &'static Arena, block: Block<'_>, at: usize, len: usize) -> Result<Parcel> {
-    let (listed, prefix) = Listed::read(block, at)?;
-    let rest =
-        len.checked_sub(prefix).ok_or_else(|| Error::corrupted("a message shorter than its handles"))?;
-    let bytes = block.read(at + prefix, rest)?;
+    let (listed, prefix) = Listed::read(block, at, len)?;
+    let bytes = block.read(at + prefix, len - prefix)?;
     Ok(Parcel { bytes, shares: listed.adopt(arena)? })
 }

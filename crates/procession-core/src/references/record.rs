@@ -5,7 +5,7 @@ use crate::{
     arena::{Arena, Block, BlockState, Handle, Kind, Shared, Stable},
     atomic::{
         AtomicU64,
-        Ordering::{Acquire, Relaxed},
+        Ordering::{Acquire, Release},
     },
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
@@ -66,6 +66,12 @@ impl Holders {
     }
 }
 
+impl ReferenceRecord {
+    fn target(&self) -> Handle {
+        Handle { offset: self.offset.load(Acquire), generation: self.generation.load(Acquire) }
+    }
+}
+
 /// Names one reference: its block, and a number that no other reference ever had.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Reference {
@@ -73,14 +79,29 @@ pub(crate) struct Reference {
     pub(crate) number: u64,
 }
 
-impl ReferenceRecord {
-    pub(super) fn target(&self) -> Handle {
-        Handle { offset: self.offset.load(Acquire), generation: self.generation.load(Acquire) }
-    }
+/// Who has a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The slot's member. (It may be in a message as well.)
+    Member(usize),
+    /// No member any more: only a message that lists it.
+    Nobody,
 }
 
-fn state(slot: usize, number: u64) -> BlockState {
-    BlockState::Reference { slot: slot as u16, number }
+impl Holder {
+    const NOBODY: u16 = 2047;
+
+    fn of(slot: u16) -> Holder {
+        if slot == Holder::NOBODY { Holder::Nobody } else { Holder::Member(slot.into()) }
+    }
+
+    fn state(self, number: u64) -> BlockState {
+        let slot = match self {
+            Holder::Member(slot) => slot as u16,
+            Holder::Nobody => Holder::NOBODY,
+        };
+        BlockState::Reference { slot, number }
+    }
 }
 
 impl Arena {
@@ -89,37 +110,36 @@ impl Arena {
     pub(super) fn prepare_reference(&self, target: Handle) -> Result<Block<'_>> {
         let block = self.alloc_stable(Stable::Reference)?;
         let record: &ReferenceRecord = self.record(block)?;
-        record.offset.store(target.offset, Relaxed);
-        record.generation.store(target.generation, Relaxed);
+        // Whoever sees this also sees what became of the reference that was here before.
+        record.offset.store(target.offset, Release);
+        record.generation.store(target.generation, Release);
         Ok(block)
     }
 
     /// Completes a reference to a block that has become an object in the meantime.
-    pub(super) fn name_target(&self, reference: Block<'_>, target: Handle) -> Result<()> {
-        self.record::<ReferenceRecord>(reference)?.generation.store(target.generation, Relaxed);
-        Ok(())
+    pub(super) fn name_target(&self, reference: Block<'_>, target: Handle) {
+        if let Ok(record) = self.record::<ReferenceRecord>(reference) {
+            record.generation.store(target.generation, Release);
+        }
     }
 
-    /// The store that makes the block a reference of `holder`'s.
-    pub(super) fn publish_reference(&self, block: Block<'_>, holder: Owner) -> Reference {
+    /// The store that makes the block a reference.
+    pub(super) fn publish_reference(&self, block: Block<'_>, holder: Holder) -> Reference {
         let number = self.new_generation() & BlockState::NUMBER_MASK;
-        block.set_state(state(holder.slot(), number));
+        block.set_state(holder.state(number));
         kill_point!(ReferenceAfterPublish);
         Reference { offset: block.offset(), number }
     }
 
     /// One more reference to an object that this process has one to.
-    pub(super) fn add_reference(&self, target: Handle, holder: Owner) -> Result<Reference> {
+    pub(super) fn add_reference(&self, target: Handle, holder: Holder) -> Result<Reference> {
+        let (object, ..) = self.target(target)?;
+        let header: &Header = self.record(object)?;
         let block = self.prepare_reference(target)?;
         kill_point!(ReferenceBeforeCount);
-        self.header_of(target)?.references.add();
+        header.references.add();
         kill_point!(ReferenceAfterCount);
         Ok(self.publish_reference(block, holder))
-    }
-
-    fn header_of(&self, target: Handle) -> Result<&Header> {
-        let (block, ..) = self.target(target)?;
-        self.record(block)
     }
 
     /// The block, state and kind of an object that can be referred to.
@@ -149,35 +169,42 @@ impl Arena {
     /// Closed when it isn't there any more.
     pub(super) fn adopt_reference(&self, reference: Reference) -> Result<(Handle, Kind)> {
         let (block, record) = self.reference(reference)?;
-        let gone =
-            || Error::new(ErrorKind::Closed, "a handle in a message has been received before, or is lost");
+        let mine = Holder::Member(self.me().slot());
         loop {
             let found = block.state();
             match found {
                 BlockState::Reference { number, .. } if number == reference.number => {}
-                _ => return Err(gone()),
+                _ => {
+                    let text = "a handle in a message has been received before, or is lost";
+                    return Err(Error::new(ErrorKind::Closed, text));
+                }
             }
-            if block.change_state(found, state(self.me().slot(), reference.number)) {
+            if block.change_state(found, mine.state(reference.number)) {
                 kill_point!(ReferenceAfterAdopt);
                 let target = record.target();
-                return self.target(target).map(|(.., kind)| (target, kind));
+                return match self.target(target) {
+                    Ok((.., kind)) => Ok((target, kind)),
+                    Err(e) => {
+                        self.release_reference(reference, mine);
+                        Err(e)
+                    }
+                };
             }
         }
     }
 
-    /// Takes a reference back, unless that has been done; `mine`: also unless another process has it now. The last one to
-    /// go ends the object.
-    pub(crate) fn release_reference(&self, reference: Reference, mine: bool) {
+    /// Gives a reference to somebody else; false if the one who had it hasn't any more.
+    pub(crate) fn pass_reference(&self, reference: Reference, from: Holder, to: Holder) -> bool {
+        let (from, to) = (from.state(reference.number), to.state(reference.number));
+        self.block(reference.offset).is_ok_and(|block| block.change_state(from, to))
+    }
+
+    /// Takes a reference back from `holder`, unless another has it by now. The last one to go ends the object.
+    pub(crate) fn release_reference(&self, reference: Reference, holder: Holder) {
         let Ok((block, record)) = self.reference(reference) else { return };
-        let found = block.state();
-        match found {
-            BlockState::Reference { slot, number }
-                if number == reference.number && (!mine || usize::from(slot) == self.me().slot()) => {}
-            _ => return,
-        }
         // From here on it counts for nobody; but it's seen by those who look for references, so that the object isn't ended
         // under the next steps.
-        if !block.change_state(found, BlockState::Raw(self.me())) {
+        if !block.change_state(holder.state(reference.number), BlockState::Raw(self.me())) {
             return;
         }
         kill_point!(ReferenceBeforeUncount);
@@ -187,13 +214,21 @@ impl Arena {
             let last = header.references.remove();
             kill_point!(ReferenceAfterUncount);
             if last {
-                self.end_object(object, state);
+                self.end_held(object, state);
             }
         }
         self.free(block, self.me());
     }
 
-    /// Frees an object that nobody refers to.
+    /// Frees an object to which there is no reference; unless somebody may just be telling it of a death: then the sweep that
+    /// is due after that does it.
+    pub(crate) fn end_held(&self, block: Block<'_>, state: BlockState) {
+        if !self.members().is_marking() {
+            self.end_object(block, state);
+        }
+    }
+
+    /// Frees an object that nobody has.
     pub(crate) fn end_object(&self, block: Block<'_>, state: BlockState) {
         if block.change_state(state, BlockState::Raw(self.me())) {
             self.free(block, self.me());
@@ -212,14 +247,25 @@ impl Arena {
         });
     }
 
-    /// Every block that is a reference, or is about to become or has just been one: its state, and what it's to.
-    pub(crate) fn for_each_reference(&self, mut f: impl FnMut(Block<'_>, BlockState, Handle)) {
+    /// Every block that is a reference, or is about to become or has just been one (`None`): who has it, and what it's to.
+    pub(crate) fn for_each_reference(&self, mut f: impl FnMut(Option<(Reference, Holder)>, Handle)) {
         self.for_each_stable(Stable::Reference, |block| {
-            let state = block.state();
-            if state != BlockState::Free
-                && let Ok(record) = self.record::<ReferenceRecord>(block)
-            {
-                f(block, state, record.target());
+            let Ok(record) = self.record::<ReferenceRecord>(block) else { return };
+            loop {
+                let state = block.state();
+                let target = record.target();
+                // They belong together only if it's still the same reference.
+                if block.state() != state {
+                    continue;
+                }
+                match state {
+                    BlockState::Free => {}
+                    BlockState::Reference { slot, number } => {
+                        f(Some((Reference { offset: block.offset(), number }, Holder::of(slot))), target);
+                    }
+                    _ => f(None, target),
+                }
+                return;
             }
         });
     }

@@ -1,6 +1,6 @@
 //! A process's own reference to an object, in private memory.
 
-use super::record::{Header, Held, Reference};
+use super::record::{Header, Held, Holder, Reference};
 use crate::{
     arena::{Arena, Block, Handle, Kind, Object},
     atomic::Ordering::{Acquire, Relaxed},
@@ -32,7 +32,7 @@ impl Drop for Share {
     fn drop(&mut self) {
         // In a plain fork it's the original's.
         if family::current().is_ok() {
-            self.arena.release_reference(self.reference, true);
+            self.arena.release_reference(self.reference, Holder::Member(self.arena.me().slot()));
         }
     }
 }
@@ -91,9 +91,9 @@ impl<T: Object + Held + 'static> Shared<T> {
             arena.free(block, arena.me());
         })?;
         let target = arena.publish::<T>(block);
-        arena.name_target(reference, target)?;
+        arena.name_target(reference, target);
         kill_point!(ReferenceBeforePublish);
-        let reference = arena.publish_reference(reference, arena.me());
+        let reference = arena.publish_reference(reference, Holder::Member(arena.me().slot()));
         Ok(Shared { share: Arc::new(Share::new(arena, target, T::KIND, reference)), record })
     }
 

@@ -7,7 +7,7 @@ use super::{
     method::{StartMethod, default_method},
 };
 use crate::{
-    arena::{Arena, Block, BlockState, Handle, Kind, Object, Shared},
+    arena::{Arena, Block, Handle, Kind, Object, Shared},
     atomic::{
         AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
@@ -16,7 +16,7 @@ use crate::{
     kill_point::kill_point,
     members::Owner,
     recovery::{Recover, Sides},
-    references::{Envelope, Listed, Parcel, receive},
+    references::{Envelope, Holder, Listed, Parcel, receive},
     sync::EventCount,
     sys::{clock::Deadline, environment::Environment},
 };
@@ -36,7 +36,7 @@ pub(crate) struct CallRecord {
     environment_len: AtomicU64,
     argument_len: AtomicU64,
     /// 0, or the offset of the block that holds the result: the one store that commits it. A short result lies in the
-    /// call's own block, in the place of what followed the record, which the process has read by then.
+    /// call's own block (`IN_PLACE`), in the place of what followed the record, which the process has read by then.
     result: AtomicU64,
     /// 0, or how the process ended (`Exit::to_bits`): written by the root before it marks the process dead.
     exit: AtomicU64,
@@ -68,27 +68,20 @@ impl Recover for CallRecord {
         self.sides.forget(dead)
     }
 
-    fn parts(&self, _arena: &Arena, visit: &mut dyn FnMut(u64)) {
-        match self.result.load(Acquire) {
-            0 => {}
-            result => visit(result),
+    fn parts(&self, arena: &Arena, own: Block<'_>, visit: &mut dyn FnMut(u64)) {
+        // What is in the argument is the process's own from the start.
+        let Ok(Some((block, at))) = self.result_in(arena, own) else { return };
+        if block.offset() != own.offset() {
+            visit(block.offset());
         }
-    }
-
-    /// Those of the result. What is in the argument is the process's own from the start.
-    fn messages(&self, arena: &Arena, visit: &mut dyn FnMut(Listed)) {
-        let offset = self.result.load(Acquire);
-        if offset != 0
-            && let Ok(block) = arena.block(offset)
-        {
-            let is_short = matches!(block.state(), BlockState::Object { .. });
-            let at = if is_short { BYTES_AT } else { 0 } + RESULT_PREFIX;
-            if let Ok((listed, _)) = Listed::read(block, at) {
-                visit(listed);
-            }
+        if let Ok(listed) = CallRecord::listed(block, at) {
+            listed.offsets().for_each(visit);
         }
     }
 }
+
+/// What `result` is for a result in the call's own block. Never an offset.
+const IN_PLACE: u64 = 1;
 
 /// The verdict and the length of the message that follows.
 const RESULT_PREFIX: usize = 16;
@@ -244,15 +237,15 @@ impl CallRecord {
         prefix.extend_from_slice(&(len as u64).to_le_bytes());
         prefix.extend_from_slice(&listed);
         let own = arena.block(handle.offset)?;
-        let block = if RESULT_PREFIX + len <= own.size() - BYTES_AT {
+        let place = if RESULT_PREFIX + len <= own.size() - BYTES_AT {
             own.write(BYTES_AT, &prefix)?;
             own.write(BYTES_AT + prefix.len(), &result.bytes)?;
-            own
+            IN_PLACE
         } else {
-            arena.alloc_bytes(&prefix, &result.bytes)?
+            arena.alloc_bytes(&prefix, &result.bytes)?.offset()
         };
         kill_point!(CallBeforePublish);
-        record.result.store(block.offset(), Release);
+        record.result.store(place, Release);
         kill_point!(CallAfterPublish);
         envelope.send();
         Ok(())
@@ -265,34 +258,42 @@ impl CallRecord {
         member: Owner,
     ) -> Result<Option<(Verdict, Parcel)>> {
         let record = arena.object::<CallRecord>(handle)?;
-        let offset = record.result.load(Acquire);
-        if offset == 0 {
-            return Ok(None);
-        }
-        let block = arena.block(offset)?;
-        if offset == handle.offset {
-            let result = CallRecord::read_result(arena, block, BYTES_AT);
-            record.result.store(0, Release);
-            return result.map(Some);
-        }
+        let own = arena.block(handle.offset)?;
+        let Some((block, at)) = record.result_in(arena, own)? else { return Ok(None) };
+        let is_lent = block.offset() != own.offset();
         // Only a block of the process's own can be its result. Taken over before the record stops naming it, so that no
-        // sweep takes it for lost in between.
-        if !arena.take_over(block, member) {
+        // sweep takes it for lost in between. So are the handles in it.
+        if is_lent && !arena.take_over(block, member) {
             return Err(Error::corrupted("a result belongs to somebody else"));
         }
-        let result = CallRecord::read_result(arena, block, 0);
+        let result = CallRecord::read_result(arena, block, at);
         record.result.store(0, Release);
-        arena.free(block, arena.me());
+        if is_lent {
+            arena.free(block, arena.me());
+        }
         result.map(Some)
     }
 
-    fn read_result(arena: &'static Arena, block: Block<'_>, start: usize) -> Result<(Verdict, Parcel)> {
-        let word = |at| {
-            block.read(start + at, 8).map(|bytes| u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
-        };
-        let verdict = u8::try_from(word(0)?).ok().and_then(Verdict::from_bits);
+    /// Where the result is, if there is one.
+    fn result_in<'a>(&self, arena: &'a Arena, own: Block<'a>) -> Result<Option<(Block<'a>, usize)>> {
+        match self.result.load(Acquire) {
+            0 => Ok(None),
+            IN_PLACE => Ok(Some((own, BYTES_AT))),
+            offset => Ok(Some((arena.block(offset)?, 0))),
+        }
+    }
+
+    fn read_result(arena: &'static Arena, block: Block<'_>, at: usize) -> Result<(Verdict, Parcel)> {
+        let verdict = u8::try_from(block.read_word(at)?).ok().and_then(Verdict::from_bits);
         let verdict = verdict.ok_or_else(|| Error::corrupted("the verdict of a result"))?;
-        Ok((verdict, receive(arena, block, start + RESULT_PREFIX, word(8)? as usize)?))
+        let len = block.read_word(at + 8)? as usize;
+        Ok((verdict, receive(arena, block, at + RESULT_PREFIX, len)?))
+    }
+
+    /// The handles in a result.
+    fn listed(block: Block<'_>, at: usize) -> Result<Listed> {
+        let len = block.read_word(at + 8)? as usize;
+        Listed::read(block, at + RESULT_PREFIX, len).map(|(listed, _)| listed)
     }
 
     /// The starter lets go; if the process has gone, that frees the call.
@@ -300,13 +301,13 @@ impl CallRecord {
         if let Ok(record) = arena.object::<CallRecord>(handle)
             && record.sides.leave_first(arena.me())
         {
-            // First, as in the sweep: what only the record lists would be lost with this process.
-            record.messages(arena, &mut |listed| listed.release(arena, false));
-            arena.destroy::<CallRecord>(handle, |record| {
-                // A result in a block of its own that nobody took. If it's the process's no more, a sweep was faster.
-                if let Ok(block) = arena.block(record.result.load(Acquire)) {
-                    arena.free(block, member);
+            arena.destroy::<CallRecord>(handle, |record, own| {
+                // A result that nobody took. What isn't the process's any more, a sweep was faster to free.
+                let Ok(Some((block, at))) = record.result_in(arena, own) else { return };
+                if let Ok(listed) = CallRecord::listed(block, at) {
+                    listed.release(arena, Holder::Nobody);
                 }
+                arena.free(block, member);
             });
         }
     }
