@@ -5,9 +5,8 @@ use crate::{
     error::Result,
     members::Owner,
     references::{Header, Held, Share, Shared},
-    sync::EventCount,
+    sync::RawCondition,
     sys::clock::Deadline,
-    wait,
 };
 use bytemuck::Pod;
 use std::sync::Arc;
@@ -16,14 +15,14 @@ use std::sync::Arc;
 #[repr(C)]
 pub(crate) struct ConditionRecord {
     header: Header,
-    change: EventCount,
+    condition: RawCondition,
 }
 
 record!(ConditionRecord, Condition);
 
 impl Held for ConditionRecord {
     fn mark(&self, _dead: Owner) {
-        self.change.broadcast();
+        self.condition.mark();
     }
 }
 
@@ -53,38 +52,24 @@ impl Condition {
         deadline: Deadline,
     ) -> Result<(MutexGuard<'a, T>, bool)> {
         self.shared.checked()?;
-        let (mutex, change) = (guard.mutex(), &self.shared.change);
-        // Under the lock: who notifies after this thread has let go of it sees this.
-        let key = change.announce();
-        drop(guard);
-        let notified = || change.has_changed(key).then_some(());
-        let notified = wait::spin(notified).or_else(|| {
-            let _note = waits::note(&self.shared);
-            loop {
-                if change.has_changed(key) {
-                    return Some(());
-                }
-                if deadline.has_passed() {
-                    return None;
-                }
-                change.sleep(key, deadline);
-            }
-        });
+        let mutex = guard.mutex();
+        let note = || waits::note(&self.shared);
+        let notified = self.shared.condition.wait(|| drop(guard), deadline, note);
         let guard = mutex.lock(Deadline::NEVER)?.expect("a wait without a deadline ends with the lock");
-        Ok((guard, notified.is_some()))
+        Ok((guard, notified))
     }
 
     /// Wakes one of those who wait.
     pub fn notify_one(&self) -> Result<()> {
         self.shared.checked()?;
-        self.shared.change.notify_one();
+        self.shared.condition.notify_one();
         Ok(())
     }
 
     /// Wakes all who wait.
     pub fn notify_all(&self) -> Result<()> {
         self.shared.checked()?;
-        self.shared.change.notify();
+        self.shared.condition.notify_all();
         Ok(())
     }
 

@@ -47,3 +47,110 @@ impl Count {
         snapshot as u32
     }
 }
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+    use crate::{
+        atomic::{AtomicU32, Ordering::Release},
+        kill_point::check,
+    };
+    use loom::{
+        sync::{
+            Arc,
+            atomic::{AtomicBool, AtomicUsize},
+        },
+        thread,
+    };
+
+    const FREE: u32 = 0;
+    const RAW: u32 = 1;
+    const REFERENCE: u32 = 2;
+
+    /// An object, and the blocks that may be references to it: the steps that `record.rs` and the sweep take.
+    struct World {
+        count: Count,
+        blocks: [AtomicU32; 2],
+        is_there: AtomicBool,
+        ends: AtomicUsize,
+    }
+
+    impl World {
+        /// With one reference.
+        fn new() -> Arc<World> {
+            Arc::new(World {
+                count: Count::new(1),
+                blocks: [AtomicU32::new(REFERENCE), AtomicU32::new(FREE)],
+                is_there: AtomicBool::new(true),
+                ends: AtomicUsize::new(0),
+            })
+        }
+
+        fn add(&self, block: usize) {
+            self.blocks[block].store(RAW, Release);
+            self.count.add();
+            self.blocks[block].store(REFERENCE, Release);
+        }
+
+        fn release(&self, block: usize) {
+            if self.blocks[block].compare_exchange(REFERENCE, RAW, AcqRel, Relaxed).is_err() {
+                return;
+            }
+            if self.count.remove() {
+                self.end();
+            }
+            self.blocks[block].store(FREE, Release);
+        }
+
+        fn sweep(&self) {
+            let before = self.count.snapshot();
+            let found = self.blocks.iter().any(|block| block.load(Acquire) != FREE);
+            if !found && self.count.snapshot() == before {
+                self.end();
+            }
+        }
+
+        fn end(&self) {
+            // As the compare-and-swap of the object's state: of all who try, one does it.
+            if self.is_there.swap(false, AcqRel) {
+                self.ends.fetch_add(1, Relaxed);
+            }
+        }
+    }
+
+    #[test]
+    fn no_sweep_ends_what_somebody_has() {
+        check(|| {
+            let world = World::new();
+            let holder = world.clone();
+            let holder = thread::spawn(move || {
+                // A handle moves on by a new reference.
+                holder.add(1);
+                holder.release(0);
+                assert!(holder.is_there.load(Acquire), "it has the second one");
+                holder.add(0);
+                holder.release(1);
+                assert!(holder.is_there.load(Acquire), "it has the first one again");
+            });
+            world.sweep();
+            holder.join().unwrap();
+            world.release(0);
+            assert_eq!(world.ends.load(Relaxed), 1);
+        });
+    }
+
+    #[test]
+    fn a_count_that_a_death_left_too_high_is_no_leak_after_a_sweep() {
+        check(|| {
+            let world = World::new();
+            // Somebody was killed after he counted, and his block was freed.
+            world.count.add();
+            let holder = world.clone();
+            let holder = thread::spawn(move || holder.release(0));
+            world.sweep();
+            holder.join().unwrap();
+            world.sweep();
+            assert_eq!(world.ends.load(Relaxed), 1);
+        });
+    }
+}

@@ -2,6 +2,8 @@
 //! for the protocols and their kill tables.
 
 mod barrier;
+mod condition;
+mod event;
 mod event_count;
 mod mutex;
 mod read_write;
@@ -9,6 +11,8 @@ mod semaphore;
 mod thread_mutex;
 
 pub(crate) use barrier::{Broken, MOST as MOST_PARTIES, RawBarrier};
+pub(crate) use condition::RawCondition;
+pub(crate) use event::RawEvent;
 pub(crate) use event_count::EventCount;
 pub(crate) use mutex::{Locked, RawMutex};
 pub(crate) use read_write::RawReadWrite;

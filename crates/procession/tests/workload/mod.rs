@@ -188,6 +188,16 @@ impl Everything {
         }
     }
 
+    /// How much was done.
+    pub(crate) fn summary(&self) -> String {
+        let pair = self.pair.lock().unwrap_or_else(|e| e.into_inner())[0];
+        let [leaders, others] = [0, 1].map(|i| self.passed[i].load());
+        let added = self.small.load();
+        format!(
+            "{pair} times the lock, {leaders} and {others} times through the barrier, {added} values changed"
+        )
+    }
+
     /// What must be true when nobody uses it any more, after so many deaths.
     pub(crate) fn check(&self, deaths: u64) {
         procession_core::sweep().unwrap();
