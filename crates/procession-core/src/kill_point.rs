@@ -2,7 +2,7 @@
 //!
 //! Each step of each protocol that must survive a death has one. They compile to nothing unless the `kill-points`
 //! feature (real processes: SIGKILL to itself) or `--cfg loom` (the model: unwind out of the thread, running no guard)
-//! is on. The READMEs of `arena`, `members`, `recovery`, `sync`, `ring`, `start` and `pool` say what a survivor sees at each.
+//! is on. The README of each module that has some says what a survivor sees at each.
 
 macro_rules! points {
     ($($(#[$doc:meta])* $name:ident = $text:literal,)*) => {

@@ -1,4 +1,4 @@
-//! **Processes as easy as threads.** Run a function in another process, map a function over a pool of them; a crash, a
+//! **Processes as easy as threads.** Run a function in another process, map a function over a pool of them, share locks and data; a crash, a
 //! hang or a leak in one costs at most one task.
 //!
 //! ```no_run
@@ -33,7 +33,39 @@
 //! |---|---|
 //! | a process started by [`Process::spawn`] | [`join`](Process::join) gives [`TaskError::Died`] with its [`ExitStatus`] |
 //! | a worker of a [`Pool`] | the task that it was running gives [`TaskError::Died`]; tasks that were only queued with it run elsewhere, and it's replaced |
+//! | a process that has a [`Mutex`], or another lock | the next one who wants it gets it, *poisoned*: [`lock`](Mutex::lock) gives an error that has the guard |
+//! | one that has permits of a [`Semaphore`] | they come back |
+//! | one that has a [`Barrier`] | it breaks: those who wait get an error instead of waiting for the dead |
+//! | one that changes a [`Value`], or makes a [`OnceValue`] | it has done it or not |
+//! | one that waits for any of these, or was just woken | nobody else notices |
 //! | the root (the process that started the others) | everything ends, at once, even by SIGKILL |
+//!
+//! # What processes share
+//!
+//! [`Mutex`] and the other locks, [`Semaphore`], [`Event`], [`Value`], [`Array`] and so on are *handles* of objects in shared memory: cheap to
+//! clone, and values like any other, so that they can be arguments and results and parts of these. The object ends with its last
+//! handle. What they protect is [plain data](Pod): numbers, arrays and structures of numbers.
+//!
+//! ```no_run
+//! use procession::{Mutex, Process};
+//!
+//! fn count(hits: Mutex<u64>) {
+//!     *hits.lock().unwrap() += 1;
+//! }
+//!
+//! # fn main() -> procession::Result<()> {
+//! # procession::init();
+//! let hits = Mutex::new(0)?;
+//! let processes: Vec<_> =
+//!     (0..5).map(|_| Process::spawn(count, (hits.clone(),))).collect::<Result<_, _>>()?;
+//! for process in processes {
+//!     process.join()?;
+//! }
+//! assert_eq!(*hits.lock()?, 5);
+//! # Ok(()) }
+//! ```
+//!
+//! Who waits for whom, across all processes, says [`family::waits`].
 //!
 //! # Things this library doesn't do
 //!

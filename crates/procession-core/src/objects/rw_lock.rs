@@ -140,7 +140,7 @@ impl<T: Pod> RwLock<T> {
         let note = || waits::note(&self.shared);
         let locked = self.shared.lock.begin_write(arena.me().tag(), arena, deadline, note);
         self.finish_write(arena, locked, |left| {
-            block_on(&self.shared, self.shared.lock.change(), deadline, || left())
+            block_on(&self.shared, self.shared.lock.change(), deadline, left)
         })
     }
 
