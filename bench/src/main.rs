@@ -4,6 +4,7 @@ mod bare;
 mod measure;
 mod pool;
 mod spawn;
+mod sync;
 
 use std::process::ExitCode;
 
@@ -19,14 +20,21 @@ fn main() -> ExitCode {
         bare::serve();
         return ExitCode::SUCCESS;
     }
+    if what == sync::OTHER {
+        return exit_code(sync::serve(&std::env::args().nth(2).unwrap_or_default()));
+    }
     procession::init();
     procspawn::init();
-    let result = match what.as_str() {
+    exit_code(match what.as_str() {
         "spawn" => spawn::run(),
         "pool" => pool::run(),
-        "all" => spawn::run().and_then(|()| pool::run()),
-        _ => Err("usage: procession-bench spawn | pool | all".into()),
-    };
+        "sync" => sync::run(),
+        "all" => spawn::run().and_then(|()| pool::run()).and_then(|()| sync::run()),
+        _ => Err("usage: procession-bench spawn | pool | sync | all".into()),
+    })
+}
+
+fn exit_code(result: measure::Result<()>) -> ExitCode {
     match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
