@@ -23,6 +23,28 @@ const YIELDS: u32 = 16;
 /// progress even if the one who should have woken it was killed and the monitor is gone as well.
 pub(crate) const SLICE: Duration = Duration::from_millis(500);
 
+/// Looks at a lock like `spin`, but less and less often at first: whoever has it needs the word as well, and as long as nobody else
+/// looks at it, takes and releases it in a few nanoseconds.
+#[cfg(not(loom))]
+pub(crate) fn spin_at_lock<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+    let mut pause = 1;
+    while pause <= LONGEST_PAUSE {
+        if let Some(value) = ready() {
+            return Some(value);
+        }
+        (0..pause).for_each(|_| std::hint::spin_loop());
+        pause *= 2;
+    }
+    spin(ready)
+}
+
+/// In `spin_loop`s, of which each takes some tens of nanoseconds at most.
+#[cfg(not(loom))]
+const LONGEST_PAUSE: u32 = 64;
+
+#[cfg(loom)]
+pub(crate) use spin as spin_at_lock;
+
 /// Looks until `ready` gives something or it's time to sleep.
 #[cfg(not(loom))]
 pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {

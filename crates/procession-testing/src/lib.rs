@@ -11,6 +11,7 @@ pub use census::{Census, children, forkserver, is_helper, kill, processes_with, 
 pub use gate::Gate;
 pub use rng::Rng;
 pub use values::{OneWay, Stubborn, raise};
+pub use watchdog::explain_with;
 
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;

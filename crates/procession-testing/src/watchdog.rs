@@ -2,13 +2,24 @@
 
 use std::{
     fs,
-    sync::mpsc::{Sender, channel},
+    sync::{
+        OnceLock,
+        mpsc::{Sender, channel},
+    },
     thread,
     time::Duration,
 };
 
 /// No test takes a tenth of this on a machine that does anything else at the same time.
 const LIMIT: Duration = Duration::from_secs(120);
+
+/// What a test's own program knows of who waits for what.
+static EXPLAIN: OnceLock<fn() -> String> = OnceLock::new();
+
+/// Has the watchdog also print what `explain` gives, when a test hangs.
+pub fn explain_with(explain: fn() -> String) {
+    let _ = EXPLAIN.set(explain);
+}
 
 /// Watches until the value is dropped.
 pub(crate) fn watch(name: String) -> Sender<()> {
@@ -17,6 +28,9 @@ pub(crate) fn watch(name: String) -> Sender<()> {
         if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = watched.recv_timeout(LIMIT) {
             eprintln!("the test {name} hangs; who waits for what:");
             let own = std::process::id();
+            if let Some(explain) = EXPLAIN.get() {
+                eprintln!("{}", explain());
+            }
             describe(own);
             for process in crate::census::children_of(own) {
                 describe(process);

@@ -50,6 +50,9 @@ fn main() -> ExitCode {
         arm(MEMBER);
     }
     procession::init();
+    procession_testing::explain_with(|| {
+        format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
+    });
     if let Ok(point) = std::env::var(SERVER) {
         return root_of_dying_servers(&point);
     }

@@ -9,6 +9,9 @@ use workload::Everything;
 
 fn main() -> ExitCode {
     procession::init();
+    procession_testing::explain_with(|| {
+        format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
+    });
     let mut tests = tests![a_lock_does_as_the_robust_mutex_of_the_c_library_does];
     for run in 1..=10_000 / KILLS {
         tests.push((format!("random_kills::{run}"), Box::new(random_kills)));

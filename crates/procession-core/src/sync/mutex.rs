@@ -54,7 +54,7 @@ impl RawMutex {
     #[inline]
     pub(crate) fn lock(&self, me: Tag, census: &impl Census, deadline: Deadline) -> Option<Locked> {
         self.try_lock_clean(me)
-            .or_else(|| wait::spin(|| self.try_lock(me, census)))
+            .or_else(|| wait::spin_at_lock(|| self.try_lock(me, census)))
             .or_else(|| self.lock_asleep(me, census, deadline))
     }
 

@@ -69,7 +69,7 @@ impl ThreadMutex {
         if self.is_held_by_this_thread(me) {
             return Err(WouldDeadlock);
         }
-        Ok(wait::spin(|| self.lock.try_lock(me, census)).or_else(|| {
+        Ok(wait::spin_at_lock(|| self.lock.try_lock(me, census)).or_else(|| {
             let _note = before_sleep();
             self.lock.lock_asleep(me, census, deadline)
         }))

@@ -143,7 +143,7 @@ impl Once {
     ///
     /// [`is_deadlock`](Error::is_deadlock): called in `f`. [`is_forked`](Error::is_forked).
     pub fn call_once(&self, f: impl FnOnce()) -> Result<()> {
-        self.inner.get_or_try_init(Deadline::NEVER, || Ok(f())).map(|_: Option<&()>| ())
+        self.run(Deadline::NEVER, f).map(|_| ())
     }
 
     /// Like [`call_once`](Once::call_once), but waits for at most `timeout` for another who is doing it: whether it has been done.
@@ -152,8 +152,15 @@ impl Once {
     ///
     /// Those of [`call_once`](Once::call_once).
     pub fn call_once_timeout(&self, timeout: Duration, f: impl FnOnce()) -> Result<bool> {
-        let done = self.inner.get_or_try_init(Deadline::after(timeout), || Ok(f()));
-        done.map(|done: Option<&()>| done.is_some())
+        self.run(Deadline::after(timeout), f)
+    }
+
+    fn run(&self, deadline: Deadline, f: impl FnOnce()) -> Result<bool> {
+        let done = self.inner.get_or_try_init(deadline, || {
+            f();
+            Ok::<(), Error>(())
+        });
+        Ok(done?.is_some())
     }
 
     /// Whether it has been done.

@@ -7,7 +7,8 @@ struct Shared {
     name: String,
     events: Vec<Option<Event>>,
     more: (Mutex<u64>, Semaphore, BoundedSemaphore, Barrier, Condition),
-    still_more: Box<(RwLock<u8>, ReentrantMutex<i16>, Once, OnceValue<f64>, Value<u32>, Array<u16>)>,
+    locks: Box<(RwLock<u8>, ReentrantMutex<i16>)>,
+    still_more: (Once, OnceValue<f64>, Value<u32>, Array<u16>),
 }
 
 pub(super) fn travel_in_arguments_results_and_structures() {
@@ -21,14 +22,13 @@ pub(super) fn travel_in_arguments_results_and_structures() {
             Barrier::new(2).unwrap(),
             Condition::new().unwrap(),
         ),
-        still_more: Box::new((
-            RwLock::new(0).unwrap(),
-            ReentrantMutex::new(0).unwrap(),
+        locks: Box::new((RwLock::new(0).unwrap(), ReentrantMutex::new(0).unwrap())),
+        still_more: (
             Once::new().unwrap(),
             OnceValue::new().unwrap(),
             Value::new(5).unwrap(),
             Array::new(3).unwrap(),
-        )),
+        ),
     };
     let use_all = |shared: Shared| {
         shared.events[0].as_ref().unwrap().set().unwrap();
@@ -36,12 +36,12 @@ pub(super) fn travel_in_arguments_results_and_structures() {
         shared.more.1.acquire().unwrap().forget();
         shared.more.2.acquire().unwrap().forget();
         shared.more.4.notify_all().unwrap();
-        *shared.still_more.0.write().unwrap() = 7;
-        shared.still_more.1.lock().unwrap().set(8);
-        shared.still_more.2.call_once(|| ()).unwrap();
-        shared.still_more.3.get_or_init(|| 0.5).unwrap();
-        shared.still_more.4.fetch_add(1).unwrap();
-        shared.still_more.5.lock().unwrap()[2] = 9;
+        *shared.locks.0.write().unwrap() = 7;
+        shared.locks.1.lock().unwrap().set(8);
+        shared.still_more.0.call_once(|| ()).unwrap();
+        shared.still_more.1.get_or_init(|| 0.5).unwrap();
+        shared.still_more.2.fetch_add(1).unwrap();
+        shared.still_more.3.lock().unwrap()[2] = 9;
         shared
     };
     let back = Process::spawn(use_all, (shared.clone(),)).unwrap().join().unwrap();
@@ -52,10 +52,10 @@ pub(super) fn travel_in_arguments_results_and_structures() {
             (shared.more.1.available(), shared.more.2.available(), shared.more.3.parties()),
             (1, 0, 2)
         );
-        assert_eq!((*shared.still_more.0.read().unwrap(), shared.still_more.1.lock().unwrap().get()), (7, 8));
-        assert!(shared.still_more.2.is_completed());
-        assert_eq!((shared.still_more.3.get(), shared.still_more.4.load()), (Some(&0.5), 6));
-        assert_eq!(shared.still_more.5.to_vec().unwrap(), [0, 0, 9]);
+        assert_eq!((*shared.locks.0.read().unwrap(), shared.locks.1.lock().unwrap().get()), (7, 8));
+        assert!(shared.still_more.0.is_completed());
+        assert_eq!((shared.still_more.1.get(), shared.still_more.2.load()), (Some(&0.5), 6));
+        assert_eq!(shared.still_more.3.to_vec().unwrap(), [0, 0, 9]);
     }
     drop((shared, back));
     assert_nothing_left();

@@ -32,6 +32,9 @@ mod value;
 
 fn main() -> ExitCode {
     procession::init();
+    procession_testing::explain_with(|| {
+        format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
+    });
     methods::adopt();
     let all = || {
         tests![

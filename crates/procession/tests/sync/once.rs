@@ -61,7 +61,7 @@ pub(super) fn a_death_or_panic_before_the_end_leaves_it_undone() {
     };
     killed_with(die, value.clone());
     let panicked = thread::scope(|scope| {
-        let raise = || value.get_or_init(|| blow()).copied();
+        let raise = || value.get_or_init(blow).copied();
         scope.spawn(raise).join()
     });
     assert!(panicked.is_err() && value.get().is_none());
