@@ -235,6 +235,7 @@ fn member_dies_at(point: KillPoint) {
         other.kill().unwrap();
         let _ = other.join();
     }
+    println!("{}", shared.summary());
     shared.check(3);
     Process::spawn(workout, (2,)).unwrap().join().unwrap();
     workout(2);

@@ -170,7 +170,7 @@ impl Everything {
                 assert!(a == b && b == c);
             }
             _ => {
-                let tenth = rng.below(10) as usize * 10;
+                let tenth = rng.below(10) * 10;
                 let mut part = match self.array.lock_range(tenth..tenth + 10) {
                     Ok(part) => part,
                     Err(e) => {
