@@ -29,11 +29,7 @@ pub(crate) fn pack<T: Serialize>(value: &T) -> Result<Parcel> {
 /// The value that the bytes hold, all of them, with these handles in it.
 #[inline]
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], shares: &[Arc<Share>]) -> Result<T> {
-    if shares.is_empty() && !travel::is_receiving() {
-        take(bytes)
-    } else {
-        travel::receiving(shares, || take(bytes))
-    }
+    if shares.is_empty() { take(bytes) } else { travel::receiving(shares, || take(bytes)) }
 }
 
 fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {

@@ -108,10 +108,14 @@ pub use sync::{
     OnceValue, Permit, ReadGuard, ReentrantMutex, ReentrantMutexGuard, RwLock, Semaphore, TryLockResult,
     WriteGuard,
 };
-/// The names of the same things elsewhere.
-#[doc(no_inline)]
-pub use sync::{Condition as Condvar, Mutex as Lock, ReentrantMutex as RLock};
 pub use task::Task;
+
+/// Python's name for a [`Mutex`].
+pub type Lock<T> = Mutex<T>;
+/// Python's name for a [`ReentrantMutex`].
+pub type RLock<T> = ReentrantMutex<T>;
+/// The standard library's name for a [`Condition`].
+pub type Condvar = Condition;
 
 /// Makes this process ready to start others. The first statement of `main`, in every program that uses this library.
 ///

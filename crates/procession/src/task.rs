@@ -109,7 +109,9 @@ fn run<F: Task<Args>, Args: DeserializeOwned>(
     });
     match outcome {
         Ok(Ok(shares)) => {
-            result.shares = shares;
+            if !shares.is_empty() {
+                result.shares = shares;
+            }
             Verdict::Value
         }
         Ok(Err(e)) => {

@@ -11,84 +11,99 @@ use std::{
 };
 
 thread_local! {
-    /// Where the handles of the message that is being encoded begin in `SENT`; `None` outside of messages.
-    static START: Cell<Option<usize>> = const { Cell::new(None) };
-    /// How long `SENT` is: so that nothing but this is looked at for a message without handles.
-    static LEN: Cell<usize> = const { Cell::new(0) };
+    /// In one word, since every message comes by here: see `Sending`.
+    static SENDING: Cell<u64> = const { Cell::new(Sending { start: Sending::NOT, len: 0 }.to_bits()) };
     static SENT: RefCell<Vec<Arc<Share>>> = const { RefCell::new(Vec::new()) };
-    /// Whether there is anything in `RECEIVED`: as for `LEN`.
-    static RECEIVING: Cell<bool> = const { Cell::new(false) };
     static RECEIVED: RefCell<Vec<Arc<Share>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// What this thread is encoding.
+#[derive(Clone, Copy, PartialEq, Eq)]
+struct Sending {
+    /// Where the handles of the message begin in `SENT`; `NOT` outside of messages.
+    start: u32,
+    /// How long `SENT` is.
+    len: u32,
+}
+
+impl Sending {
+    const NOT: u32 = u32::MAX;
+
+    const fn to_bits(self) -> u64 {
+        (self.start as u64) << 32 | self.len as u64
+    }
+
+    #[inline]
+    fn get() -> Sending {
+        let bits = SENDING.get();
+        Sending { start: (bits >> 32) as u32, len: bits as u32 }
+    }
+
+    #[inline]
+    fn set(self) {
+        SENDING.set(self.to_bits());
+    }
 }
 
 /// A message that is being encoded by this thread. A value's own code may encode another meanwhile.
 pub(crate) struct Outgoing {
-    outer: Option<usize>,
-    start: usize,
+    outer: Sending,
 }
 
 impl Outgoing {
     #[inline]
     pub(crate) fn begin() -> Outgoing {
-        let start = LEN.get();
-        Outgoing { outer: START.replace(Some(start)), start }
+        let outer = Sending::get();
+        Sending { start: outer.len, len: outer.len }.set();
+        Outgoing { outer }
     }
 
     /// The handles in it.
     #[inline]
     pub(crate) fn finish(self) -> Vec<Arc<Share>> {
-        if LEN.get() == self.start { Vec::new() } else { self.take() }
+        if Sending::get().len == self.outer.len { Vec::new() } else { self.take() }
     }
 
     #[cold]
     fn take(&self) -> Vec<Arc<Share>> {
-        LEN.set(self.start);
-        SENT.with_borrow_mut(|sent| sent.split_off(self.start))
+        SENT.with_borrow_mut(|sent| sent.split_off(self.outer.len as usize))
     }
 }
 
 impl Drop for Outgoing {
     #[inline]
     fn drop(&mut self) {
-        START.set(self.outer);
-        if LEN.get() != self.start {
+        // After a failure there may be some that nobody has taken.
+        if Sending::get().len != self.outer.len {
             self.take();
         }
+        self.outer.set();
     }
 }
 
 /// Runs `decode` with the handles of a message that has been received.
 pub(crate) fn receiving<T>(shares: &[Arc<Share>], decode: impl FnOnce() -> T) -> T {
-    struct Restore(Vec<Arc<Share>>, bool);
+    struct Restore(Vec<Arc<Share>>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            RECEIVING.set(self.1);
             RECEIVED.replace(std::mem::take(&mut self.0));
         }
     }
-    let _restore = Restore(RECEIVED.replace(shares.to_vec()), RECEIVING.replace(!shares.is_empty()));
+    let _restore = Restore(RECEIVED.replace(shares.to_vec()));
     decode()
-}
-
-/// Whether this thread is in the middle of decoding a message with handles.
-#[inline]
-pub(crate) fn is_receiving() -> bool {
-    RECEIVING.get()
 }
 
 /// Encodes a handle.
 pub(crate) fn send<S: Serializer>(share: &Arc<Share>, serializer: S) -> Result<S::Ok, S::Error> {
-    let Some(start) = START.get() else {
+    let sending = Sending::get();
+    if sending.start == Sending::NOT {
         return Err(ser::Error::custom(
             "a handle of a shared object travels only in messages between processes of its family: as an argument or a result",
         ));
-    };
-    let number = SENT.with_borrow_mut(|sent| {
-        sent.push(share.clone());
-        LEN.set(sent.len());
-        sent.len() - 1 - start
-    });
-    serializer.serialize_u32(number as u32)
+    }
+    SENT.with_borrow_mut(|sent| sent.push(share.clone()));
+    Sending { len: sending.len + 1, ..sending }.set();
+    serializer.serialize_u32(sending.len - sending.start)
 }
 
 /// Decodes a handle: `make` checks what it's of.

@@ -8,6 +8,8 @@ fn what_cannot_travel_does_not_compile() {
     cases.compile_fail("tests/ui/captures.rs");
     cases.compile_fail("tests/ui/wrong_arguments.rs");
     cases.compile_fail("tests/ui/attributes.rs");
+    cases.compile_fail("tests/ui/not_plain.rs");
+    cases.compile_fail("tests/ui/guard_leaves.rs");
 }
 
 mod suite;

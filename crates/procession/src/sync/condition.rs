@@ -6,7 +6,7 @@ use bytemuck::Pod;
 use procession_core::{Deadline, Result, objects};
 use std::time::Duration;
 
-/// Waits, together with a [`Mutex`](crate::Mutex), until what it protects is as one wants it; alias `Condvar`.
+/// Waits, together with a [`Mutex`](crate::Mutex), until what it protects is as one wants it; alias [`Condvar`](crate::Condvar).
 ///
 /// As in [`std::sync::Condvar`]: waiting releases the lock and takes it again, and may end without a notification, so it's to be
 /// done in a loop, which [`wait_for`](Condition::wait_for) is. Handles are cheap to clone, and travel as arguments and results.
@@ -35,7 +35,6 @@ use std::time::Duration;
 ///     Ok(())
 /// }
 /// ```
-#[doc(alias = "Condvar")]
 #[derive(Clone, Debug)]
 pub struct Condition {
     inner: objects::Condition,

@@ -7,7 +7,7 @@ pub use procession_core::objects::MutexGuard;
 use procession_core::{Deadline, Result, objects};
 use std::time::Duration;
 
-/// A lock around plain data in shared memory; alias `Lock`.
+/// A lock around plain data in shared memory; alias [`Lock`](crate::Lock).
 ///
 /// Handles are cheap to clone, and travel as arguments and results of processes and tasks. What it protects is
 /// [`Pod`](bytemuck::Pod): numbers, arrays of numbers, structs of them; `()` for a lock alone.
@@ -54,7 +54,6 @@ use std::time::Duration;
 /// guard[0] += 1;
 /// # Ok(()) }
 /// ```
-#[doc(alias = "Lock")]
 #[derive(Clone, Debug)]
 pub struct Mutex<T: Pod> {
     inner: objects::Mutex<T>,

@@ -7,7 +7,7 @@ pub use procession_core::objects::ReentrantMutexGuard;
 use procession_core::{Deadline, Result, objects};
 use std::time::Duration;
 
-/// A lock around plain data in shared memory that the thread which has it can take again; alias `RLock`.
+/// A lock around plain data in shared memory that the thread which has it can take again; alias [`RLock`](crate::RLock).
 ///
 /// It's free when all guards of that thread are dropped. Since there may be several, they dereference to a
 /// [`Cell`](std::cell::Cell). Handles are cheap to clone, and travel as arguments and results.
@@ -30,7 +30,6 @@ use std::time::Duration;
 /// assert_eq!(outer.get(), 1);
 /// # Ok(()) }
 /// ```
-#[doc(alias = "RLock")]
 #[derive(Clone, Debug)]
 pub struct ReentrantMutex<T: Pod> {
     inner: objects::ReentrantMutex<T>,

@@ -1,0 +1,5 @@
+fn main() -> procession::Result<()> {
+    let names = procession::Mutex::new(String::new())?;
+    drop(names);
+    Ok(())
+}
