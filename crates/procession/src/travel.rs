@@ -61,7 +61,11 @@ impl Outgoing {
     /// The handles in it.
     #[inline]
     pub(crate) fn finish(self) -> Vec<Arc<Share>> {
-        if Sending::get().len == self.outer.len { Vec::new() } else { self.take() }
+        let shares = if Sending::get().len == self.outer.len { Vec::new() } else { self.take() };
+        self.outer.set();
+        // Everything that the drop does has been done.
+        std::mem::forget(self);
+        shares
     }
 
     #[cold]
