@@ -4,7 +4,7 @@
 //! that is still looking costs a third of one. So a waiter looks for a while before it sleeps. The looking is bounded,
 //! so an idle program uses no processor, and it yields, because on one core the peer needs it to make progress.
 
-use crate::sys::clock::now;
+use crate::sys::clock::{Deadline, now};
 use std::time::Duration;
 
 /// Looks without leaving the processor, first.
@@ -23,31 +23,9 @@ const YIELDS: u32 = 16;
 /// progress even if the one who should have woken it was killed and the monitor is gone as well.
 pub(crate) const SLICE: Duration = Duration::from_millis(500);
 
-/// Looks at a lock like `spin`, but less and less often at first: whoever has it needs the word as well, and as long as nobody else
-/// looks at it, takes and releases it in a few nanoseconds.
+/// Looks until `ready` gives something, or it's time to sleep, or the deadline has passed.
 #[cfg(not(loom))]
-pub(crate) fn spin_at_lock<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
-    let mut pause = 1;
-    while pause <= LONGEST_PAUSE {
-        if let Some(value) = ready() {
-            return Some(value);
-        }
-        (0..pause).for_each(|_| std::hint::spin_loop());
-        pause *= 2;
-    }
-    spin(ready)
-}
-
-/// In `spin_loop`s, of which each takes some tens of nanoseconds at most.
-#[cfg(not(loom))]
-const LONGEST_PAUSE: u32 = 64;
-
-#[cfg(loom)]
-pub(crate) use spin as spin_at_lock;
-
-/// Looks until `ready` gives something or it's time to sleep.
-#[cfg(not(loom))]
-pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+pub(crate) fn spin<T>(deadline: Deadline, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
     let start = now();
     for checks in 1..=CHECKS {
         if let Some(value) = ready() {
@@ -61,6 +39,10 @@ pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
     }
     let until = start + YIELD_NANOS;
     for yields in 1.. {
+        // Where others want the processor, each yield may take milliseconds.
+        if deadline.has_passed() {
+            break;
+        }
         std::thread::yield_now();
         if let Some(value) = ready() {
             return Some(value);
@@ -72,9 +54,31 @@ pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
     None
 }
 
+/// Looks at a lock like `spin`, but less and less often at first: whoever has it needs the word as well, and as long as nobody else
+/// looks at it, takes and releases it in a few nanoseconds.
+#[cfg(not(loom))]
+pub(crate) fn spin_at_lock<T>(deadline: Deadline, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+    let mut pause = 1;
+    while pause <= LONGEST_PAUSE {
+        if let Some(value) = ready() {
+            return Some(value);
+        }
+        (0..pause).for_each(|_| std::hint::spin_loop());
+        pause *= 2;
+    }
+    spin(deadline, ready)
+}
+
+/// In `spin_loop`s, of which each takes some tens of nanoseconds at most.
+#[cfg(not(loom))]
+const LONGEST_PAUSE: u32 = 64;
+
 /// In the model, looking more than once only multiplies equal histories.
 #[cfg(loom)]
-pub(crate) fn spin<T>(mut ready: impl FnMut() -> Option<T>) -> Option<T> {
+pub(crate) fn spin<T>(_: Deadline, mut ready: impl FnMut() -> Option<T>) -> Option<T> {
     let _ = (CHECKS, CHECK_NANOS, YIELD_NANOS, YIELDS, now as fn() -> u64);
     ready()
 }
+
+#[cfg(loom)]
+pub(crate) use spin as spin_at_lock;

@@ -76,16 +76,26 @@ impl Arena {
 
     /// Runs `change` under a lock of the arena's own; the lock of a dead process is simply taken over.
     pub(crate) fn locked<R>(&self, lock: &RawMutex, change: impl FnOnce() -> R) -> R {
+        let changed = self.locked_until(lock, Deadline::NEVER, change);
+        changed.expect("a wait without a deadline ends with the lock")
+    }
+
+    /// The same, if the lock can be had before the deadline.
+    pub(crate) fn locked_until<R>(
+        &self,
+        lock: &RawMutex,
+        deadline: Deadline,
+        change: impl FnOnce() -> R,
+    ) -> Option<R> {
         struct Unlock<'a>(&'a RawMutex);
         impl Drop for Unlock<'_> {
             fn drop(&mut self) {
                 self.0.unlock();
             }
         }
-        let locked = lock.lock(self.me().tag(), &self.members(), Deadline::NEVER);
-        debug_assert!(locked.is_some(), "a wait without a deadline ends with the lock");
+        let _ = lock.lock(self.me().tag(), self, deadline)?;
         let _unlock = Unlock(lock);
-        change()
+        Some(change())
     }
 
     /// Allocates `count` chunks as one block of `owner`'s.

@@ -22,7 +22,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     members::{Owner, Table, Tag},
     sync::Census,
-    sys::{barrier, image::Image, mapping::Mapping},
+    sys::{barrier, clock::Deadline, image::Image, mapping::Mapping},
 };
 use layout::{CHUNK, Geometry, Header, LAYOUT_VERSION, MAGIC};
 use rustix::{
@@ -226,12 +226,14 @@ impl Arena {
     }
 
     /// Runs `f` as the only one who sweeps, if there were deaths since the last sweep that said it was all right now.
-    pub(crate) fn recovering(&self, f: impl FnOnce() -> bool) {
+    /// If somebody does already: waits for the end of that only if `wait`.
+    pub(crate) fn recovering(&self, wait: bool, f: impl FnOnce() -> bool) {
         let header = self.header();
         if header.swept.load(Acquire) == self.deaths() {
             return;
         }
-        self.locked(&header.recovery_lock, || {
+        let deadline = if wait { Deadline::NEVER } else { Deadline::PASSED };
+        self.locked_until(&header.recovery_lock, deadline, || {
             let deaths = self.deaths();
             if f() {
                 header.swept.store(deaths, Release);

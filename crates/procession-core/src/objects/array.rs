@@ -2,8 +2,9 @@
 
 use super::{
     Watch, block_on, handle,
-    place::{Place, size},
-    record, signature, would_deadlock,
+    place::Place,
+    poison::{Panics, Poison},
+    record, would_deadlock,
 };
 use crate::{
     arena::{Arena, Kind},
@@ -25,8 +26,11 @@ use std::{
     marker::PhantomData,
     ops::{Bound, Deref, DerefMut, Range, RangeBounds},
     sync::Arc,
-    thread::panicking,
+    time::Duration,
 };
+
+/// For who doesn't want to wait: so long may another be looking for a part.
+const MOMENT: Duration = Duration::from_millis(1);
 
 /// How many parts can be had at once.
 const PARTS: usize = 128;
@@ -38,7 +42,7 @@ pub(crate) struct ArrayRecord {
     /// Had by who looks for a part to have.
     lock: RawMutex,
     change: EventCount,
-    poisoned: AtomicU32,
+    poison: Poison,
     len: AtomicU64,
     parts: [PartRecord; PARTS],
 }
@@ -95,26 +99,26 @@ impl<T: Pod> Array<T> {
         if len == 0 {
             return Err(Error::new(ErrorKind::InvalidArgument, "an array of no values"));
         }
-        let mut place = None;
-        let shared =
-            Shared::create(size::<ArrayRecord, T>(len)?, signature::<T>(), |record: &ArrayRecord, block| {
-                record.lock.reset();
-                record.poisoned.store(0, Relaxed);
-                record.len.store(len as u64, Relaxed);
-                record.parts.iter().for_each(|part| part.owner.store(Owner::NOBODY, Relaxed));
-                let values = *place.insert(Place::of::<ArrayRecord>(block, len)?);
-                // SAFETY: bounds: `of` was told `len`. Aliasing: nobody else knows the block. Lifetime: see `Place`.
-                fill(unsafe { values.slice(0, len) });
-                Ok(())
-            })?;
-        Ok(Array { shared, place: place.expect("set while it was created"), len })
+        const { assert!(size_of::<T>() > 0, "values of no size need no array") };
+        let (shared, place) = Place::create(len, |record: &ArrayRecord, place| {
+            record.lock.reset();
+            record.poison.reset();
+            record.len.store(len as u64, Relaxed);
+            record.parts.iter().for_each(|part| part.owner.store(Owner::NOBODY, Relaxed));
+            // SAFETY: bounds: of so many. Aliasing: nobody else knows the block. Lifetime: see `Place`.
+            fill(unsafe { place.slice_mut(0, len) });
+        })?;
+        Ok(Array { shared, place, len })
     }
 
     /// What has travelled.
     pub fn from_share(share: Arc<Share>) -> Result<Array<T>> {
-        let shared: Shared<ArrayRecord> = Shared::from_share(share, signature::<T>())?;
-        let len = shared.len.load(Acquire) as usize;
-        let place = Place::of::<ArrayRecord>(shared.block()?, len)?;
+        let mut len = 0;
+        let count = |record: &ArrayRecord| {
+            len = record.len.load(Acquire) as usize;
+            len
+        };
+        let (shared, place) = Place::open(share, count)?;
         Ok(Array { shared, place, len })
     }
 
@@ -141,8 +145,7 @@ impl<T: Pod> Array<T> {
     /// Takes a part if nobody has any of it.
     pub fn try_lock(&self, range: impl RangeBounds<usize>) -> Result<Option<ArrayGuard<'_, T>>> {
         let (arena, range) = (self.shared.checked()?, self.range(range)?);
-        let now = Deadline::after(std::time::Duration::ZERO);
-        let claimed = self.claim(arena, &range, &mut Watch::new(), now)?;
+        let claimed = self.claim(arena, &range, &mut Watch::new(), Deadline::after(MOMENT))?;
         Ok(claimed.map(|part| self.guard(part, range)))
     }
 
@@ -185,24 +188,30 @@ impl<T: Pod> Array<T> {
         }
         // Whoever had the lock and died has stored an owner or not.
         let _unlock = Unlock(&record.lock);
-        let (mut place, mut is_taken) = (None, false);
+        let (mut place, mut is_taken, mut mine) = (None, false, 0);
         for (i, part) in record.parts.iter().enumerate() {
             let owner = Owner::from_bits(part.owner.load(Acquire));
             if let Some(owner) = owner.filter(|owner| !is_dead(*owner)) {
                 let overlaps = part.start.load(Relaxed) < range.end as u64
                     && (range.start as u64) < part.end.load(Relaxed);
-                if overlaps && owner == me && part.thread.load(Relaxed) == thread_id() {
+                let is_mine = owner == me && part.thread.load(Relaxed) == thread_id();
+                if overlaps && is_mine {
                     return Err(would_deadlock(Kind::Array)(WouldDeadlock));
                 }
+                mine += usize::from(is_mine);
                 is_taken |= overlaps;
                 continue;
             }
             if owner.is_some() {
                 // It may have been half changed.
-                record.poisoned.store(1, Release);
+                record.poison.set();
                 part.owner.store(Owner::NOBODY, Release);
             }
             place = place.or(Some(i));
+        }
+        if mine == PARTS {
+            let text = format!("this thread has {PARTS} parts of the array already, which is the most");
+            return Err(Error::new(ErrorKind::WouldDeadlock, text));
         }
         let Some(i) = place.filter(|_| !is_taken) else { return Ok(None) };
         let part = &record.parts[i];
@@ -216,17 +225,17 @@ impl<T: Pod> Array<T> {
     }
 
     fn guard(&self, part: usize, range: Range<usize>) -> ArrayGuard<'_, T> {
-        ArrayGuard { array: self, part, range, was_panicking: panicking(), not_send: PhantomData }
+        ArrayGuard { array: self, part, range, panics: Panics::watch(), not_send: PhantomData }
     }
 
     /// Whether somebody who had a part died or panicked.
     pub fn is_poisoned(&self) -> bool {
-        self.shared.poisoned.load(Acquire) != 0
+        self.shared.poison.is_set()
     }
 
     /// Says that the values are all right again.
     pub fn clear_poison(&self) {
-        self.shared.poisoned.store(0, Release);
+        self.shared.poison.clear();
     }
 
     fn details(&self) -> [(&'static str, u64); 2] {
@@ -247,7 +256,7 @@ pub struct ArrayGuard<'a, T: Pod> {
     array: &'a Array<T>,
     part: usize,
     range: Range<usize>,
-    was_panicking: bool,
+    panics: Panics,
     /// The thread that took the part releases it.
     not_send: PhantomData<*mut ()>,
 }
@@ -279,7 +288,7 @@ impl<T: Pod> Deref for ArrayGuard<'_, T> {
 impl<T: Pod> DerefMut for ArrayGuard<'_, T> {
     fn deref_mut(&mut self) -> &mut [T] {
         // SAFETY: as for `deref`, and `self` is borrowed mutably.
-        unsafe { self.array.place.slice(self.range.start, self.range.len()) }
+        unsafe { self.array.place.slice_mut(self.range.start, self.range.len()) }
     }
 }
 
@@ -289,8 +298,8 @@ impl<T: Pod> Drop for ArrayGuard<'_, T> {
             return;
         }
         let record = &*self.array.shared;
-        if !self.was_panicking && panicking() {
-            record.poisoned.store(1, Release);
+        if self.panics.began() {
+            record.poison.set();
         }
         record.parts[self.part].owner.store(Owner::NOBODY, Release);
         kill_point!(ArrayAfterRelease);

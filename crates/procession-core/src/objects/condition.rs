@@ -53,7 +53,7 @@ impl Condition {
     ) -> Result<(MutexGuard<'a, T>, bool)> {
         self.shared.checked()?;
         let mutex = guard.mutex();
-        let note = || waits::note(&self.shared);
+        let note = || waits::note(&self.shared, deadline);
         let notified = self.shared.condition.wait(|| drop(guard), deadline, note);
         let guard = mutex.lock(Deadline::NEVER)?.expect("a wait without a deadline ends with the lock");
         Ok((guard, notified))

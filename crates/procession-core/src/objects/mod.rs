@@ -10,6 +10,7 @@ mod event;
 mod mutex;
 mod once;
 mod place;
+mod poison;
 mod reentrant_mutex;
 mod rw_lock;
 mod semaphore;
@@ -61,6 +62,24 @@ macro_rules! record {
 }
 use record;
 
+/// Says the same of the record of an object that is a lock, and what a death does to it.
+macro_rules! lock_record {
+    ($record:ty, $kind:ident) => {
+        record!($record, $kind);
+
+        impl crate::references::Held for $record {
+            fn mark(&self, dead: crate::members::Owner) {
+                self.lock.mark(dead.tag());
+            }
+
+            fn holders(&self, arena: &crate::arena::Arena) -> crate::references::Holders {
+                crate::references::Holders::of_lock(arena, self.lock.holder())
+            }
+        }
+    };
+}
+use lock_record;
+
 /// How a handle travels, and what people may know of it.
 macro_rules! handle {
     ($handle:ident $(<$t:ident>)? $(, $field:ident)*) => {
@@ -103,8 +122,8 @@ fn block_on<T: Object + Held + 'static, R>(
     deadline: Deadline,
     mut ready: impl FnMut() -> Option<R>,
 ) -> Option<R> {
-    wait::spin(&mut ready).or_else(|| {
-        let _note = waits::note(object);
+    wait::spin(deadline, &mut ready).or_else(|| {
+        let _note = waits::note(object, deadline);
         change.sleep_until(deadline, ready)
     })
 }

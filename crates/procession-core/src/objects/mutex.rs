@@ -1,20 +1,16 @@
 //! A lock around plain data.
 
 use super::{
-    handle,
-    place::{Place, size},
-    record, signature, waits, would_deadlock,
+    handle, lock_record,
+    place::Place,
+    poison::{Panics, Poison},
+    record, waits, would_deadlock,
 };
 use crate::{
-    arena::{Arena, Kind},
-    atomic::{
-        AtomicU32,
-        Ordering::{Acquire, Relaxed, Release},
-    },
+    arena::Kind,
     error::Result,
     family,
-    members::Owner,
-    references::{Header, Held, Holders, Share, Shared},
+    references::{Header, Share, Shared},
     sync::{Locked, ThreadMutex},
     sys::clock::Deadline,
 };
@@ -24,7 +20,6 @@ use std::{
     marker::PhantomData,
     ops::{Deref, DerefMut},
     sync::Arc,
-    thread::panicking,
 };
 
 #[derive(Debug)]
@@ -32,20 +27,10 @@ use std::{
 pub(crate) struct MutexRecord {
     header: Header,
     lock: ThreadMutex,
-    poisoned: AtomicU32,
+    poison: Poison,
 }
 
-record!(MutexRecord, Mutex);
-
-impl Held for MutexRecord {
-    fn mark(&self, dead: Owner) {
-        self.lock.mark(dead.tag());
-    }
-
-    fn holders(&self, arena: &Arena) -> Holders {
-        Holders::of_lock(arena, self.lock.holder())
-    }
-}
+lock_record!(MutexRecord, Mutex);
 
 /// A lock around plain data.
 pub struct Mutex<T> {
@@ -58,22 +43,18 @@ handle!(Mutex<T>, place);
 impl<T: Pod> Mutex<T> {
     /// A lock that is free.
     pub fn new(value: T) -> Result<Mutex<T>> {
-        let mut place = None;
-        let shared =
-            Shared::create(size::<MutexRecord, T>(1)?, signature::<T>(), |record: &MutexRecord, block| {
-                record.lock.reset();
-                record.poisoned.store(0, Relaxed);
-                // SAFETY: bounds: `of` was told of one value. Aliasing: nobody else knows the block. Lifetime: see `Place`.
-                unsafe { place.insert(Place::of::<MutexRecord>(block, 1)?).write(value) };
-                Ok(())
-            })?;
-        Ok(Mutex { shared, place: place.expect("set while it was created") })
+        let (shared, place) = Place::create(1, |record: &MutexRecord, place| {
+            record.lock.reset();
+            record.poison.reset();
+            // SAFETY: bounds: one value. Aliasing: nobody else knows the block. Lifetime: see `Place`.
+            unsafe { place.write(value) };
+        })?;
+        Ok(Mutex { shared, place })
     }
 
     /// What has travelled.
     pub fn from_share(share: Arc<Share>) -> Result<Mutex<T>> {
-        let shared: Shared<MutexRecord> = Shared::from_share(share, signature::<T>())?;
-        let place = Place::of::<MutexRecord>(shared.block()?, 1)?;
+        let (shared, place) = Place::open(share, |_: &MutexRecord| 1)?;
         Ok(Mutex { shared, place })
     }
 
@@ -81,7 +62,7 @@ impl<T: Pod> Mutex<T> {
     #[inline]
     pub fn lock(&self, deadline: Deadline) -> Result<Option<MutexGuard<'_, T>>> {
         let arena = self.shared.checked()?;
-        let note = || waits::note(&self.shared);
+        let note = || waits::note(&self.shared, deadline);
         let locked = self.shared.lock.lock(arena.me().tag(), arena, deadline, note);
         Ok(locked.map_err(would_deadlock(Kind::Mutex))?.map(|locked| self.guard(locked)))
     }
@@ -95,20 +76,18 @@ impl<T: Pod> Mutex<T> {
 
     #[inline]
     fn guard(&self, locked: Locked) -> MutexGuard<'_, T> {
-        if locked == Locked::Recovered {
-            self.shared.poisoned.store(1, Release);
-        }
-        MutexGuard { mutex: self, was_panicking: panicking(), not_send: PhantomData }
+        self.shared.poison.inherit(locked);
+        MutexGuard { mutex: self, panics: Panics::watch(), not_send: PhantomData }
     }
 
     /// Whether a holder died or panicked.
     pub fn is_poisoned(&self) -> bool {
-        self.shared.poisoned.load(Acquire) != 0
+        self.shared.poison.is_set()
     }
 
     /// Says that the data is all right again.
     pub fn clear_poison(&self) {
-        self.shared.poisoned.store(0, Release);
+        self.shared.poison.clear();
     }
 
     fn details(&self) -> [(&'static str, u64); 1] {
@@ -119,7 +98,7 @@ impl<T: Pod> Mutex<T> {
 /// Access to what a [`Mutex`] protects; releases it when it's dropped.
 pub struct MutexGuard<'a, T: Pod> {
     mutex: &'a Mutex<T>,
-    was_panicking: bool,
+    panics: Panics,
     /// The thread that took the lock releases it.
     not_send: PhantomData<*mut ()>,
 }
@@ -165,8 +144,8 @@ impl<T: Pod> Drop for MutexGuard<'_, T> {
         if family::current().is_err() {
             return;
         }
-        if !self.was_panicking && panicking() {
-            self.mutex.shared.poisoned.store(1, Release);
+        if self.panics.began() {
+            self.mutex.shared.poison.set();
         }
         self.mutex.shared.lock.unlock();
     }

@@ -1,12 +1,8 @@
 //! Something that one process does, once.
 
-use super::{
-    handle,
-    place::{Place, size},
-    record, signature, waits, would_deadlock,
-};
+use super::{handle, lock_record, place::Place, record, waits, would_deadlock};
 use crate::{
-    arena::{Arena, Kind},
+    arena::Kind,
     atomic::{
         AtomicU32,
         Ordering::{Acquire, Relaxed, Release},
@@ -14,8 +10,7 @@ use crate::{
     error::Result,
     family,
     kill_point::kill_point,
-    members::Owner,
-    references::{Header, Held, Holders, Share, Shared},
+    references::{Header, Share, Shared},
     sync::ThreadMutex,
     sys::clock::Deadline,
 };
@@ -32,17 +27,7 @@ pub(crate) struct OnceRecord {
     done: AtomicU32,
 }
 
-record!(OnceRecord, Once);
-
-impl Held for OnceRecord {
-    fn mark(&self, dead: Owner) {
-        self.lock.mark(dead.tag());
-    }
-
-    fn holders(&self, arena: &Arena) -> Holders {
-        Holders::of_lock(arena, self.lock.holder())
-    }
-}
+lock_record!(OnceRecord, Once);
 
 /// Something that one process does, once, and what came of it.
 pub struct Once<T> {
@@ -55,21 +40,16 @@ handle!(Once<T>, place);
 impl<T: Pod> Once<T> {
     /// It hasn't been done.
     pub fn new() -> Result<Once<T>> {
-        let mut place = None;
-        let shared =
-            Shared::create(size::<OnceRecord, T>(1)?, signature::<T>(), |record: &OnceRecord, block| {
-                record.lock.reset();
-                record.done.store(0, Relaxed);
-                place = Some(Place::of::<OnceRecord>(block, 1)?);
-                Ok(())
-            })?;
-        Ok(Once { shared, place: place.expect("set while it was created") })
+        let (shared, place) = Place::create(1, |record: &OnceRecord, _| {
+            record.lock.reset();
+            record.done.store(0, Relaxed);
+        })?;
+        Ok(Once { shared, place })
     }
 
     /// What has travelled.
     pub fn from_share(share: Arc<Share>) -> Result<Once<T>> {
-        let shared: Shared<OnceRecord> = Shared::from_share(share, signature::<T>())?;
-        let place = Place::of::<OnceRecord>(shared.block()?, 1)?;
+        let (shared, place) = Place::open(share, |_: &OnceRecord| 1)?;
         Ok(Once { shared, place })
     }
 
@@ -91,7 +71,7 @@ impl<T: Pod> Once<T> {
             return Ok(Some(value));
         }
         let arena = self.shared.checked()?;
-        let note = || waits::note(&self.shared);
+        let note = || waits::note(&self.shared, deadline);
         let locked = self.shared.lock.lock(arena.me().tag(), arena, deadline, note);
         // Who died doing it hasn't done it.
         if locked.map_err(would_deadlock(Kind::Once))?.is_none() {
@@ -100,6 +80,8 @@ impl<T: Pod> Once<T> {
         let _unlock = Unlock(&self.shared.lock);
         if self.get().is_none() {
             let value = f()?;
+            // A plain fork that comes back from it as well hasn't done it.
+            self.shared.checked()?;
             // SAFETY: bounds, lifetime: see `Place`. Aliasing: the lock is held, and nobody reads before `done`.
             unsafe { self.place.write(value) };
             kill_point!(OnceBeforeCommit);

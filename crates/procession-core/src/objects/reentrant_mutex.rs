@@ -1,25 +1,21 @@
 //! A lock around plain data that its own thread can take again.
 
 use super::{
-    handle,
-    place::{Place, size},
-    record, signature, waits,
+    handle, lock_record,
+    place::Place,
+    poison::{Panics, Poison},
+    record, waits,
 };
 use crate::{
-    arena::Arena,
-    atomic::{
-        AtomicU32,
-        Ordering::{Acquire, Relaxed, Release},
-    },
-    error::Result,
+    atomic::{AtomicU32, Ordering::Relaxed},
+    error::{Error, ErrorKind, Result},
     family,
-    members::Owner,
-    references::{Header, Held, Holders, Share, Shared},
-    sync::{Locked, ThreadMutex},
+    references::{Header, Share, Shared},
+    sync::{Locked, ThreadMutex, WouldDeadlock},
     sys::clock::Deadline,
 };
 use bytemuck::Pod;
-use std::{cell::Cell, fmt, marker::PhantomData, ops::Deref, sync::Arc, thread::panicking};
+use std::{cell::Cell, fmt, marker::PhantomData, ops::Deref, sync::Arc};
 
 #[derive(Debug)]
 #[repr(C)]
@@ -28,20 +24,10 @@ pub(crate) struct ReentrantMutexRecord {
     lock: ThreadMutex,
     /// How often the thread that has the lock has taken it. Its own business.
     depth: AtomicU32,
-    poisoned: AtomicU32,
+    poison: Poison,
 }
 
-record!(ReentrantMutexRecord, ReentrantMutex);
-
-impl Held for ReentrantMutexRecord {
-    fn mark(&self, dead: Owner) {
-        self.lock.mark(dead.tag());
-    }
-
-    fn holders(&self, arena: &Arena) -> Holders {
-        Holders::of_lock(arena, self.lock.holder())
-    }
-}
+lock_record!(ReentrantMutexRecord, ReentrantMutex);
 
 /// A lock around plain data that its own thread can take again.
 pub struct ReentrantMutex<T> {
@@ -54,59 +40,64 @@ handle!(ReentrantMutex<T>, place);
 impl<T: Pod> ReentrantMutex<T> {
     /// A lock that is free.
     pub fn new(value: T) -> Result<ReentrantMutex<T>> {
-        let mut place = None;
-        let len = size::<ReentrantMutexRecord, T>(1)?;
-        let shared = Shared::create(len, signature::<T>(), |record: &ReentrantMutexRecord, block| {
+        let (shared, place) = Place::create(1, |record: &ReentrantMutexRecord, place| {
             record.lock.reset();
             record.depth.store(0, Relaxed);
-            record.poisoned.store(0, Relaxed);
-            // SAFETY: bounds: `of` was told of one value. Aliasing: nobody else knows the block. Lifetime: see `Place`.
-            unsafe { place.insert(Place::of::<ReentrantMutexRecord>(block, 1)?).write(value) };
-            Ok(())
+            record.poison.reset();
+            // SAFETY: bounds: one value. Aliasing: nobody else knows the block. Lifetime: see `Place`.
+            unsafe { place.write(value) };
         })?;
-        Ok(ReentrantMutex { shared, place: place.expect("set while it was created") })
+        Ok(ReentrantMutex { shared, place })
     }
 
     /// What has travelled.
     pub fn from_share(share: Arc<Share>) -> Result<ReentrantMutex<T>> {
-        let shared: Shared<ReentrantMutexRecord> = Shared::from_share(share, signature::<T>())?;
-        let place = Place::of::<ReentrantMutexRecord>(shared.block()?, 1)?;
+        let (shared, place) = Place::open(share, |_: &ReentrantMutexRecord| 1)?;
         Ok(ReentrantMutex { shared, place })
     }
 
     /// Takes the lock, for the first time or once more; `None` when the deadline passed first.
     pub fn lock(&self, deadline: Deadline) -> Result<Option<ReentrantMutexGuard<'_, T>>> {
         let arena = self.shared.checked()?;
-        let note = || waits::note(&self.shared);
-        let locked = self.shared.lock.lock(arena.me().tag(), arena, deadline, note);
-        // An error means that this thread has it.
-        Ok(locked.unwrap_or(Some(Locked::Clean)).map(|locked| self.guard(locked)))
+        let note = || waits::note(&self.shared, deadline);
+        self.guard(self.shared.lock.lock(arena.me().tag(), arena, deadline, note))
     }
 
     /// Takes the lock if that's possible at once.
     pub fn try_lock(&self) -> Result<Option<ReentrantMutexGuard<'_, T>>> {
         let arena = self.shared.checked()?;
-        let locked = self.shared.lock.try_lock(arena.me().tag(), arena);
-        Ok(locked.unwrap_or(Some(Locked::Clean)).map(|locked| self.guard(locked)))
+        self.guard(self.shared.lock.try_lock(arena.me().tag(), arena))
     }
 
-    fn guard(&self, locked: Locked) -> ReentrantMutexGuard<'_, T> {
-        if locked == Locked::Recovered {
-            self.shared.poisoned.store(1, Release);
-            self.shared.depth.store(0, Relaxed);
-        }
-        self.shared.depth.fetch_add(1, Relaxed);
-        ReentrantMutexGuard { mutex: self, was_panicking: panicking(), not_send: PhantomData }
+    fn guard(
+        &self,
+        locked: Result<Option<Locked>, WouldDeadlock>,
+    ) -> Result<Option<ReentrantMutexGuard<'_, T>>> {
+        let depth = match locked {
+            Ok(None) => return Ok(None),
+            Ok(Some(locked)) => {
+                self.shared.poison.inherit(locked);
+                0
+            }
+            // This thread has it.
+            Err(WouldDeadlock) => self.shared.depth.load(Relaxed),
+        };
+        // Guards that were leaked are never released.
+        let depth = depth.checked_add(1).ok_or_else(|| {
+            Error::new(ErrorKind::InvalidArgument, "a lock was taken 2^32 times without being released")
+        })?;
+        self.shared.depth.store(depth, Relaxed);
+        Ok(Some(ReentrantMutexGuard { mutex: self, panics: Panics::watch(), not_send: PhantomData }))
     }
 
     /// Whether a holder died or panicked.
     pub fn is_poisoned(&self) -> bool {
-        self.shared.poisoned.load(Acquire) != 0
+        self.shared.poison.is_set()
     }
 
     /// Says that the data is all right again.
     pub fn clear_poison(&self) {
-        self.shared.poisoned.store(0, Release);
+        self.shared.poison.clear();
     }
 
     fn details(&self) -> [(&'static str, u64); 2] {
@@ -120,7 +111,7 @@ impl<T: Pod> ReentrantMutex<T> {
 /// Dereferences to a [`Cell`], because a thread may have several.
 pub struct ReentrantMutexGuard<'a, T: Pod> {
     mutex: &'a ReentrantMutex<T>,
-    was_panicking: bool,
+    panics: Panics,
     /// The thread that took the lock releases it, and the cell is for it alone.
     not_send: PhantomData<*mut ()>,
 }
@@ -137,7 +128,7 @@ impl<T: Pod> Deref for ReentrantMutexGuard<'_, T> {
     fn deref(&self) -> &Cell<T> {
         // SAFETY: bounds, lifetime: see `Place`. Aliasing: the lock is held by this thread, which the guard doesn't leave, and
         // all that it has are such cells.
-        Cell::from_mut(unsafe { self.mutex.place.get_mut() })
+        unsafe { self.mutex.place.cell() }
     }
 }
 
@@ -147,8 +138,8 @@ impl<T: Pod> Drop for ReentrantMutexGuard<'_, T> {
         if family::current().is_err() {
             return;
         }
-        if !self.was_panicking && panicking() {
-            self.mutex.shared.poisoned.store(1, Release);
+        if self.panics.began() {
+            self.mutex.shared.poison.set();
         }
         if self.mutex.shared.depth.fetch_sub(1, Relaxed) == 1 {
             self.mutex.shared.lock.unlock();

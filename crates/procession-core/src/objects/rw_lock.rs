@@ -2,14 +2,15 @@
 
 use super::{
     Watch, block_on, handle,
-    place::{Place, size},
-    record, signature, waits, would_deadlock,
+    place::Place,
+    poison::{Panics, Poison},
+    record, waits, would_deadlock,
 };
 use crate::{
     arena::{Arena, Kind},
     atomic::{
         AtomicU32,
-        Ordering::{Acquire, Relaxed, Release},
+        Ordering::{Acquire, Relaxed},
     },
     error::Result,
     family,
@@ -25,7 +26,6 @@ use std::{
     marker::PhantomData,
     ops::{Deref, DerefMut},
     sync::Arc,
-    thread::panicking,
 };
 
 #[derive(Debug)]
@@ -33,7 +33,7 @@ use std::{
 pub(crate) struct RwLockRecord {
     header: Header,
     lock: RawReadWrite,
-    poisoned: AtomicU32,
+    poison: Poison,
     readers: [AtomicU32; SLOTS],
 }
 
@@ -72,64 +72,51 @@ handle!(RwLock<T>, place);
 impl<T: Pod> RwLock<T> {
     /// A lock that is free.
     pub fn new(value: T) -> Result<RwLock<T>> {
-        let mut place = None;
-        let shared =
-            Shared::create(size::<RwLockRecord, T>(1)?, signature::<T>(), |record: &RwLockRecord, block| {
-                record.lock.reset();
-                record.poisoned.store(0, Relaxed);
-                record.readers.iter().for_each(|count| count.store(0, Relaxed));
-                // SAFETY: bounds: `of` was told of one value. Aliasing: nobody else knows the block. Lifetime: see `Place`.
-                unsafe { place.insert(Place::of::<RwLockRecord>(block, 1)?).write(value) };
-                Ok(())
-            })?;
-        Ok(RwLock { shared, place: place.expect("set while it was created") })
+        let (shared, place) = Place::create(1, |record: &RwLockRecord, place| {
+            record.lock.reset();
+            record.poison.reset();
+            record.readers.iter().for_each(|count| count.store(0, Relaxed));
+            // SAFETY: bounds: one value. Aliasing: nobody else knows the block. Lifetime: see `Place`.
+            unsafe { place.write(value) };
+        })?;
+        Ok(RwLock { shared, place })
     }
 
     /// What has travelled.
     pub fn from_share(share: Arc<Share>) -> Result<RwLock<T>> {
-        let shared: Shared<RwLockRecord> = Shared::from_share(share, signature::<T>())?;
-        let place = Place::of::<RwLockRecord>(shared.block()?, 1)?;
+        let (shared, place) = Place::open(share, |_: &RwLockRecord| 1)?;
         Ok(RwLock { shared, place })
     }
 
     fn is_read_by_this_thread(&self) -> bool {
-        READING.with_borrow(|reading| reading.contains(&std::ptr::from_ref(&*self.shared)))
+        let is_read =
+            |reading: &RefCell<Vec<_>>| reading.borrow().contains(&std::ptr::from_ref(&*self.shared));
+        // A thread that is ending doesn't know any more.
+        READING.try_with(is_read).unwrap_or(false)
     }
 
     /// Takes the lock for reading; `None` when the deadline passed first.
     pub fn read(&self, deadline: Deadline) -> Result<Option<ReadGuard<'_, T>>> {
-        self.begin_read(|arena, ready| {
-            block_on(&self.shared, self.shared.lock.change(), deadline, || ready(arena))
-        })
-    }
-
-    /// Takes the lock for reading if that's possible at once.
-    pub fn try_read(&self) -> Result<Option<ReadGuard<'_, T>>> {
-        self.begin_read(|arena, ready| ready(arena))
-    }
-
-    fn begin_read(
-        &self,
-        wait: impl FnOnce(&'static Arena, &mut dyn FnMut(&'static Arena) -> Option<()>) -> Option<()>,
-    ) -> Result<Option<ReadGuard<'_, T>>> {
         let arena = self.shared.checked()?;
         let (record, me) = (&*self.shared, arena.me());
         let again = self.is_read_by_this_thread();
         if !again && record.lock.writer().is_held_by_this_thread(me.tag()) {
             return Err(would_deadlock(Kind::RwLock)(WouldDeadlock));
         }
-        let mut ready = |arena: &'static Arena| {
+        let mut watch = Watch::new();
+        let ready = || {
             if record.lock.try_read(&record.readers, me.slot(), again) {
                 return Some(());
             }
-            if record.lock.bury_writer(me.tag(), arena) == Some(Locked::Recovered) {
-                record.poisoned.store(1, Release);
-                record.lock.end_write();
+            if let Some(is_vacant) = watch.look(arena) {
+                record.lock.mark_writer_if(is_vacant);
             }
-            None
+            record.lock.bury_writer(me.tag(), arena, || record.poison.set());
+            record.lock.try_read(&record.readers, me.slot(), again).then_some(())
         };
-        Ok(wait(arena, &mut ready).map(|()| {
-            READING.with_borrow_mut(|reading| reading.push(record));
+        let read = block_on(&self.shared, record.lock.change(), deadline, ready);
+        Ok(read.map(|()| {
+            let _ = READING.try_with(|reading| reading.borrow_mut().push(record));
             ReadGuard { lock: self, _share: self.share().clone(), not_send: PhantomData }
         }))
     }
@@ -137,18 +124,16 @@ impl<T: Pod> RwLock<T> {
     /// Takes the lock for writing; `None` when the deadline passed first.
     pub fn write(&self, deadline: Deadline) -> Result<Option<WriteGuard<'_, T>>> {
         let arena = self.check_write()?;
-        let note = || waits::note(&self.shared);
+        let note = || waits::note(&self.shared, deadline);
         let locked = self.shared.lock.begin_write(arena.me().tag(), arena, deadline, note);
-        self.finish_write(arena, locked, |left| {
-            block_on(&self.shared, self.shared.lock.change(), deadline, left)
-        })
+        self.finish_write(arena, locked, deadline)
     }
 
     /// Takes the lock for writing if that's possible at once.
     pub fn try_write(&self) -> Result<Option<WriteGuard<'_, T>>> {
         let arena = self.check_write()?;
         let locked = self.shared.lock.try_begin_write(arena.me().tag(), arena);
-        self.finish_write(arena, locked, |left| left())
+        self.finish_write(arena, locked, Deadline::PASSED)
     }
 
     fn check_write(&self) -> Result<&'static Arena> {
@@ -164,37 +149,35 @@ impl<T: Pod> RwLock<T> {
         &self,
         arena: &'static Arena,
         locked: Result<Option<Locked>, WouldDeadlock>,
-        wait: impl FnOnce(&mut dyn FnMut() -> Option<()>) -> Option<()>,
+        deadline: Deadline,
     ) -> Result<Option<WriteGuard<'_, T>>> {
         let Some(locked) = locked.map_err(would_deadlock(Kind::RwLock))? else { return Ok(None) };
         let record = &*self.shared;
-        if locked == Locked::Recovered {
-            record.poisoned.store(1, Release);
-        }
+        record.poison.inherit(locked);
         let mut watch = Watch::new();
         let mut is_vacant = watch.look(arena);
-        let mut left = || {
+        let left = || {
             if let Some(look) = watch.look(arena) {
                 is_vacant = Some(look);
             }
             let is_dead = |slot| is_vacant.as_ref().is_some_and(|look| look(slot));
             (!record.lock.has_readers(&record.readers, is_dead)).then_some(())
         };
-        if wait(&mut left).is_none() {
+        if block_on(&self.shared, record.lock.change(), deadline, left).is_none() {
             record.lock.end_write();
             return Ok(None);
         }
-        Ok(Some(WriteGuard { lock: self, was_panicking: panicking(), not_send: PhantomData }))
+        Ok(Some(WriteGuard { lock: self, panics: Panics::watch(), not_send: PhantomData }))
     }
 
     /// Whether a writer died or panicked.
     pub fn is_poisoned(&self) -> bool {
-        self.shared.poisoned.load(Acquire) != 0
+        self.shared.poison.is_set()
     }
 
     /// Says that the data is all right again.
     pub fn clear_poison(&self) {
-        self.shared.poisoned.store(0, Release);
+        self.shared.poison.clear();
     }
 
     fn details(&self) -> [(&'static str, u64); 1] {
@@ -214,7 +197,7 @@ pub struct ReadGuard<'a, T: Pod> {
 /// Access to what a [`RwLock`] protects, to change it; releases it when it's dropped.
 pub struct WriteGuard<'a, T: Pod> {
     lock: &'a RwLock<T>,
-    was_panicking: bool,
+    panics: Panics,
     /// The thread that took the lock releases it.
     not_send: PhantomData<*mut ()>,
 }
@@ -282,8 +265,8 @@ impl<T: Pod> Drop for WriteGuard<'_, T> {
         if family::current().is_err() {
             return;
         }
-        if !self.was_panicking && panicking() {
-            self.lock.shared.poisoned.store(1, Release);
+        if self.panics.began() {
+            self.lock.shared.poison.set();
         }
         self.lock.shared.lock.end_write();
     }

@@ -1,8 +1,8 @@
 //! One plain value, which is always whole: whoever dies while it changes it has changed it or not.
 
-use super::{handle, record, signature, waits, would_deadlock};
+use super::{handle, lock_record, poison::Panics, record, signature, waits, would_deadlock};
 use crate::{
-    arena::{Arena, Kind},
+    arena::Kind,
     atomic::{
         AtomicU64,
         Ordering::{AcqRel, Acquire, Relaxed, Release},
@@ -11,8 +11,7 @@ use crate::{
     error::Result,
     family,
     kill_point::kill_point,
-    members::Owner,
-    references::{Header, Held, Holders, Share, Shared},
+    references::{Header, Share, Shared},
     sync::ThreadMutex,
     sys::clock::Deadline,
 };
@@ -22,7 +21,6 @@ use std::{
     marker::PhantomData,
     ops::{Deref, DerefMut},
     sync::Arc,
-    thread::panicking,
 };
 
 /// The words of the value follow the record: one, if the value fits into it; else two copies, of which `version` says which
@@ -36,17 +34,7 @@ pub(crate) struct ValueRecord {
     version: AtomicU64,
 }
 
-record!(ValueRecord, Value);
-
-impl Held for ValueRecord {
-    fn mark(&self, dead: Owner) {
-        self.lock.mark(dead.tag());
-    }
-
-    fn holders(&self, arena: &Arena) -> Holders {
-        Holders::of_lock(arena, self.lock.holder())
-    }
-}
+lock_record!(ValueRecord, Value);
 
 /// One plain value, which is always whole.
 pub struct Value<T> {
@@ -159,7 +147,7 @@ impl<T: Pod> Value<T> {
     /// Takes the lock; `None` when the deadline passed first.
     pub fn lock(&self, deadline: Deadline) -> Result<Option<ValueGuard<'_, T>>> {
         let arena = self.shared.checked()?;
-        let note = || waits::note(&self.shared);
+        let note = || waits::note(&self.shared, deadline);
         let locked = self.shared.lock.lock(arena.me().tag(), arena, deadline, note);
         // Also from the dead: the value is whole.
         Ok(locked.map_err(would_deadlock(Kind::Value))?.map(|_| self.guard()))
@@ -173,8 +161,8 @@ impl<T: Pod> Value<T> {
     }
 
     fn guard(&self) -> ValueGuard<'_, T> {
-        let not_send = PhantomData;
-        ValueGuard { value: self, copy: self.get(), changed: false, was_panicking: panicking(), not_send }
+        let (copy, panics) = (self.get(), Panics::watch());
+        ValueGuard { value: self, copy, changed: false, panics, not_send: PhantomData }
     }
 
     fn details(&self) -> [(&'static str, u64); 0] {
@@ -187,7 +175,7 @@ pub struct ValueGuard<'a, T: Pod> {
     value: &'a Value<T>,
     copy: T,
     changed: bool,
-    was_panicking: bool,
+    panics: Panics,
     /// The thread that took the lock releases it.
     not_send: PhantomData<*mut ()>,
 }
@@ -212,7 +200,7 @@ impl<T: Pod> Drop for ValueGuard<'_, T> {
             return;
         }
         // A panic leaves the value as it was.
-        if self.changed && (self.was_panicking || !panicking()) {
+        if self.changed && !self.panics.began() {
             self.value.replace(&self.copy);
         }
         self.value.shared.lock.unlock();

@@ -14,8 +14,9 @@ use crate::{
     recovery,
     references::{Held, Holders, Shared},
     sync::thread_id,
+    sys::clock::Deadline,
 };
-use std::{cell::RefCell, fmt, fs};
+use std::{cell::RefCell, collections::HashMap, fmt, fs};
 
 /// What one thread waits for.
 #[derive(Debug)]
@@ -25,6 +26,8 @@ struct WaitRecord {
     offset: AtomicU64,
     generation: AtomicU64,
     thread: AtomicU32,
+    /// Whether it waits only until some deadline.
+    has_deadline: AtomicU32,
 }
 
 // SAFETY: bounds: fixed size. Aliasing: only atomics, valid for any bits. Lifetime: no pointers.
@@ -71,8 +74,8 @@ impl Drop for Note {
     }
 }
 
-/// Says that this thread waits for the object.
-pub(super) fn note<T: Object + Held + 'static>(object: &Shared<T>) -> Note {
+/// Says that this thread waits for the object, until the deadline.
+pub(super) fn note<T: Object + Held + 'static>(object: &Shared<T>, deadline: Deadline) -> Note {
     let Ok(family) = family::current() else { return Note(None) };
     let target = object.share().target();
     // A thread that is ending has no record any more.
@@ -80,6 +83,7 @@ pub(super) fn note<T: Object + Held + 'static>(object: &Shared<T>) -> Note {
     let record = record.ok().flatten();
     if let Some(record) = record {
         record.generation.store(target.generation, Relaxed);
+        record.has_deadline.store(u32::from(deadline != Deadline::NEVER), Relaxed);
         record.offset.store(target.offset, Release);
     }
     Note(record)
@@ -155,7 +159,7 @@ pub(super) fn statistics<T: Object + Held + 'static>(object: &Shared<T>) -> Stat
     let (arena, target) = (&family.arena, object.share().target());
     let holders = object.holders(arena).who;
     let mut waiters = Vec::new();
-    for_each_wait(arena, |who, waited_for| {
+    for_each_wait(arena, |who, waited_for, _| {
         if waited_for == target {
             waiters.push(who);
         }
@@ -164,14 +168,15 @@ pub(super) fn statistics<T: Object + Held + 'static>(object: &Shared<T>) -> Stat
     Statistics { holders, waiters }
 }
 
-fn for_each_wait(arena: &Arena, mut f: impl FnMut(Party, Handle)) {
+fn for_each_wait(arena: &Arena, mut f: impl FnMut(Party, Handle, bool)) {
     arena.for_each_stable(Stable::Wait, |block| {
         let BlockState::Raw(owner) = block.state() else { return };
         let Ok(record) = arena.record::<WaitRecord>(block) else { return };
         let offset = record.offset.load(Acquire);
         if offset != 0 && arena.members().is_alive(owner) {
             let target = Handle { offset, generation: record.generation.load(Relaxed) };
-            f(Party::new(arena, owner, record.thread.load(Relaxed)), target);
+            let has_deadline = record.has_deadline.load(Relaxed) != 0;
+            f(Party::new(arena, owner, record.thread.load(Relaxed)), target, has_deadline);
         }
     });
 }
@@ -188,7 +193,10 @@ pub struct Wait {
     pub object: u64,
     /// Who has it. Empty where nobody does: an event, a condition, a barrier.
     pub held_by: Vec<Party>,
+    /// One of those who have it is enough.
     any: bool,
+    /// It goes on by itself, or has gone on in the meantime.
+    is_passing: bool,
 }
 
 impl fmt::Display for Wait {
@@ -216,7 +224,8 @@ impl Waits {
 
     /// Threads that wait for each other in a circle, each for the next, if there are such: a deadlock.
     ///
-    /// A process of which only some threads wait may still release what it has, where it isn't known which thread has it (a
+    /// Who waits with a timeout is part of none, and a permit of a semaphore is taken to come back from whoever has it and from nobody
+    /// else. A process of which only some threads wait may still release what it has, where it isn't known which thread has it (a
     /// semaphore's permit, a lock for reading).
     pub fn cycle(&self) -> Option<Vec<Wait>> {
         let stuck = self.stuck();
@@ -236,13 +245,18 @@ impl Waits {
 
     /// Those who can't go on whatever the others do: what is left when all are taken away that somebody may release.
     fn stuck(&self) -> Vec<&Wait> {
-        let mut stuck: Vec<&Wait> = self.0.iter().filter(|wait| !wait.held_by.is_empty()).collect();
+        let is_candidate = |wait: &&Wait| !wait.held_by.is_empty() && !wait.is_passing;
+        let mut stuck: Vec<&Wait> = self.0.iter().filter(is_candidate).collect();
+        let mut threads = HashMap::new();
+        for holder in self.0.iter().flat_map(|wait| &wait.held_by).filter(|holder| holder.thread.is_none()) {
+            threads.entry(holder.pid).or_insert_with(|| threads_of(holder.pid));
+        }
         loop {
             let is_stuck = |holder: &Party| match holder.thread {
                 Some(_) => stuck.iter().any(|other| holder.contains(&other.who)),
                 None => {
                     let waiting = stuck.iter().filter(|other| holder.contains(&other.who)).count();
-                    waiting > 0 && waiting >= threads_of(holder.pid)
+                    waiting > 0 && waiting >= threads[&holder.pid]
                 }
             };
             let can_go_on = |wait: &Wait| {
@@ -289,8 +303,18 @@ impl fmt::Display for Waits {
 /// Not initialised, forked.
 pub fn waits() -> Result<Waits> {
     let arena = &family::current()?.arena;
+    let mut waits = look(arena);
+    // What isn't so any more when all has been looked at is no part of a deadlock.
+    let again = look(arena);
+    for wait in &mut waits {
+        wait.is_passing |= !again.contains(wait);
+    }
+    Ok(Waits(waits))
+}
+
+fn look(arena: &Arena) -> Vec<Wait> {
     let mut waits = Vec::new();
-    for_each_wait(arena, |who, target| {
+    for_each_wait(arena, |who, target, is_passing| {
         let Ok(block) = arena.block(target.offset) else { return };
         let BlockState::Object { kind, generation } = block.state() else { return };
         let Some(kind) = Kind::from_bits(kind).filter(|_| generation == target.generation) else { return };
@@ -298,13 +322,8 @@ pub fn waits() -> Result<Waits> {
         recovery::with_object(arena, target, |object| holders = object.holders(arena));
         let held_by =
             holders.who.into_iter().map(|(owner, thread)| Party::new(arena, owner, thread)).collect();
-        waits.push(Wait {
-            who,
-            kind: format!("{kind:?}"),
-            object: target.generation,
-            held_by,
-            any: holders.any,
-        });
+        let (kind, object, any) = (format!("{kind:?}"), target.generation, holders.any);
+        waits.push(Wait { who, kind, object, held_by, any, is_passing });
     });
-    Ok(Waits(waits))
+    waits
 }

@@ -108,7 +108,7 @@ impl Recover for LinkRecord {
         }
     }
 
-    fn forget(&self, dead: Owner) -> bool {
+    fn forget(&self, dead: &[Owner]) -> bool {
         self.sides.forget(dead)
     }
 

@@ -59,6 +59,18 @@ impl Lent {
         }
     }
 
+    /// Puts a message into a block of this process's.
+    pub(super) fn new<'a>(
+        arena: &'a Arena,
+        bytes: &[u8],
+        shares: &[Arc<Share>],
+    ) -> Result<(Lent, Envelope<'a>)> {
+        let envelope = Envelope::new(arena, shares, arena.me())?;
+        let prefix = envelope.prefix();
+        let block = arena.alloc_bytes(&prefix, bytes)?;
+        Ok((Lent { offset: block.offset(), len: (prefix.len() + bytes.len()) as u64 }, envelope))
+    }
+
     /// The message in the block; the handles in it are this process's from now on.
     pub(super) fn receive(self, arena: &'static Arena) -> Result<Parcel> {
         receive(arena, arena.block(self.offset)?, 0, self.len as usize)
@@ -82,17 +94,9 @@ impl Loan {
     ///
     /// Out of memory when the arena cannot grow.
     pub fn new(bytes: &[u8], shares: &[Arc<Share>]) -> Result<Loan> {
-        Loan::of(&family::current()?.arena, bytes, shares).map(Loan)
-    }
-
-    /// Puts a message into a block of this process's.
-    pub(super) fn of(arena: &Arena, bytes: &[u8], shares: &[Arc<Share>]) -> Result<Lent> {
-        let envelope = Envelope::new(arena, shares, arena.me())?;
-        let prefix = envelope.prefix();
-        let block = arena.alloc_bytes(&prefix, bytes)?;
-        // From here on whoever frees the block gives them back.
-        envelope.send();
-        Ok(Lent { offset: block.offset(), len: (prefix.len() + bytes.len()) as u64 })
+        let (lent, envelope) = Lent::new(&family::current()?.arena, bytes, shares)?;
+        envelope.keep();
+        Ok(Loan(lent))
     }
 }
 

@@ -3,7 +3,7 @@
 use super::{
     claim::Claim,
     record::{LinkRecord, PoolRecord},
-    wire::{BATCH, BATCH_HEADER, CLAIM_AT, FUNCTION_AT, INLINE, LENT_RESULT, Lent, Loan, next_task},
+    wire::{BATCH, BATCH_HEADER, CLAIM_AT, FUNCTION_AT, INLINE, LENT_RESULT, Lent, next_task},
 };
 use crate::{
     arena::{Arena, Handle},
@@ -109,7 +109,7 @@ impl Worker {
             }
             Err(e) => Some(Err(e)),
         };
-        if let Some(next) = wait::spin(&mut look) {
+        if let Some(next) = wait::spin(Deadline::NEVER, &mut look) {
             return next;
         }
         // About to sleep. If others have tasks that they have not begun, somebody should come and give it some.
@@ -120,12 +120,14 @@ impl Worker {
     /// Commits one result; false when the owner is gone.
     fn answer(&mut self, verdict: Verdict, result: &mut Parcel) -> Result<bool> {
         let mut kind = verdict as u8;
+        let mut handles = None;
         if result.bytes.len() > INLINE || !result.shares.is_empty() {
-            match Loan::of(self.arena, &result.bytes, &result.shares) {
-                Ok(lent) => {
+            match Lent::new(self.arena, &result.bytes, &result.shares) {
+                Ok((lent, envelope)) => {
                     kill_point!(ResultAfterBlock);
                     result.clear();
                     result.bytes.extend_from_slice(&lent.to_bytes());
+                    handles = Some(envelope);
                     kind |= LENT_RESULT;
                 }
                 Err(e) => kind = Verdict::refuse(&e, result) as u8,
@@ -134,6 +136,9 @@ impl Worker {
         let result = &result.bytes;
         if self.results.push(kind, &[result])?.is_none() && !self.wait_for_room(kind, result)? {
             return Ok(false);
+        }
+        if let Some(envelope) = handles {
+            envelope.send();
         }
         self.pool.results.notify();
         if self.results.is_half_full() {

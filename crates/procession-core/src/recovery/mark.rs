@@ -1,4 +1,5 @@
-//! Marking: one store in the process table says that a member is dead, and everybody who may wait for it is woken.
+//! Marking: one store in the process table says that a member is dead; everybody who may wait for it is woken, and what it had
+//! forgets it.
 
 use super::kinds::{for_each_record, with_object};
 use crate::{
@@ -10,7 +11,8 @@ use crate::{
 
 /// Marks the member dead and wakes all who wait on an object. The first one who comes here does it.
 ///
-/// Mends nothing: it stores state words and wakes, so that a wrong byte in shared memory cannot bring the monitor down.
+/// Mends nothing but counts of what the member had: it stores state words and wakes, so that a wrong byte in shared memory cannot
+/// bring the monitor down.
 pub(crate) fn mark_dead(arena: &Arena, dead: Owner) {
     if arena.members().mark(dead, arena.me()) {
         tell(arena, dead);
@@ -26,8 +28,8 @@ pub(crate) fn give_up(arena: &Arena, owner: Owner, starter: Owner) {
     }
 }
 
-/// Tells everybody of a marked member. Until that is done nothing that it held is swept, and no object is ended. Can be done
-/// twice.
+/// Tells everybody of a marked member, and has what it had a reference to forget it. Until that is done nothing that it held is
+/// swept, its slot goes to nobody, and no object is ended. Can be done twice.
 pub(super) fn tell(arena: &Arena, dead: Owner) {
     // Whatever was scribbled into the arena: it doesn't stay half marked.
     let _finish = Finish { arena, dead };
@@ -39,7 +41,10 @@ pub(super) fn tell(arena: &Arena, dead: Owner) {
     arena.for_each_reference(|reference, target| {
         // What it had no reference to it didn't touch.
         if matches!(reference, Some((_, holder)) if holder == Holder::Member(dead.slot())) {
-            with_object(arena, target, |object| object.mark(dead));
+            with_object(arena, target, |object| {
+                object.mark(dead);
+                object.forget(dead);
+            });
         }
     });
 }

@@ -11,7 +11,7 @@ mod sweep;
 pub(crate) use kinds::with_object;
 pub(crate) use mark::{give_up, mark_dead};
 pub(crate) use sides::Sides;
-pub(crate) use sweep::{audit, sweep};
+pub(crate) use sweep::{audit, sweep, try_sweep};
 
 use crate::{
     arena::{Arena, Block},
@@ -23,8 +23,8 @@ pub(crate) trait Recover {
     /// `dead` has died: say so in the words it may hold, and wake everybody who waits here.
     fn mark(&self, arena: &Arena, dead: Owner);
 
-    /// `dead` has let go of the object. True when nobody is left who has it.
-    fn forget(&self, dead: Owner) -> bool;
+    /// The `dead` have let go of it. True when nobody is left who has it.
+    fn forget(&self, dead: &[Owner]) -> bool;
 
     /// Calls `visit` with the offset of every raw block that belongs to it, and of every reference in its messages. `own` is the
     /// record's block.

@@ -50,11 +50,17 @@ impl Sides {
         self.is_abandoned()
     }
 
-    /// The process has died: true when nobody is left. Also when the one who let go last was killed before it could free
+    /// The processes have died: true when nobody is left. Also when the one who let go last was killed before it could free
     /// the object.
-    pub(crate) fn forget(&self, dead: Owner) -> bool {
-        self.leave(0, dead);
-        self.leave(1, dead);
+    ///
+    /// Whoever is left may free the object as soon as the other side is taken out here; so nothing is written after that.
+    pub(crate) fn forget(&self, dead: &[Owner]) -> bool {
+        let gone = [self.first(), self.second()].map(|owner| owner.filter(|owner| dead.contains(owner)));
+        for (side, owner) in gone.into_iter().enumerate() {
+            if let Some(owner) = owner {
+                self.leave(side, owner);
+            }
+        }
         self.is_abandoned()
     }
 

@@ -1,11 +1,11 @@
 //! The sweep: frees what dead members held, then their slots.
 
 use super::{
-    kinds::{for_each_record, with_object},
+    kinds::for_each_record,
     mark::{give_up, tell},
 };
 use crate::{
-    arena::{Arena, Audit, Handle},
+    arena::{Arena, Audit},
     kill_point::kill_point,
     members::Owner,
     references::{Count, Header, Holder, Reference},
@@ -14,7 +14,16 @@ use std::collections::{HashMap, HashSet};
 
 /// Sweeps after every member that is marked dead. Runs in any member; only one at a time.
 pub(crate) fn sweep(arena: &Arena) {
-    arena.recovering(|| {
+    sweep_if(arena, true);
+}
+
+/// The same, unless somebody is sweeping already.
+pub(crate) fn try_sweep(arena: &Arena) {
+    sweep_if(arena, false);
+}
+
+fn sweep_if(arena: &Arena, wait: bool) {
+    arena.recovering(wait, || {
         for owner in arena.members().half_marked() {
             tell(arena, owner);
         }
@@ -33,21 +42,18 @@ pub(crate) fn sweep(arena: &Arena) {
                 arena.free(block, owner);
             }
         }
-        for (reference, holder, target) in unheld {
-            if belonging.contains(&reference.offset) {
-                // It's the message's alone from now on, since the slot goes to another.
-                arena.pass_reference(reference, holder, Holder::Nobody);
-                continue;
-            }
-            // As long as this process has it, the object is there.
-            let mine = Holder::Member(arena.me().slot());
-            if arena.pass_reference(reference, holder, mine) {
-                with_object(arena, target, |object| dead.iter().for_each(|owner| object.forget(*owner)));
-                arena.release_reference(reference, mine);
+        let mut all_right = true;
+        for (reference, holder) in unheld {
+            if !belonging.contains(&reference.offset) {
+                arena.release_reference(reference, holder);
+            } else if holder != Holder::Nobody && arena.pass_reference(reference, holder, Holder::Nobody) {
+                // It's the message's alone from now on, since the slot goes to another. The message may be gone by now: the
+                // next sweep sees.
+                all_right = false;
             }
         }
         kill_point!(SweepAfterBlocks);
-        let all_right = end_unreferenced(arena);
+        all_right &= end_unreferenced(arena);
         arena.mend_blocks();
         for owner in dead {
             // A process that the dead one was about to start, and that has not arrived, will be turned away.
@@ -65,11 +71,7 @@ pub(crate) fn sweep(arena: &Arena) {
 fn sweep_records(arena: &Arena, dead: &[Owner]) {
     let mut abandoned = Vec::new();
     for_each_record(arena, |block, state, record| {
-        let mut last = false;
-        for owner in dead {
-            last |= record.forget(*owner);
-        }
-        if last {
+        if record.forget(dead) {
             abandoned.push((block, state));
         }
     });
@@ -78,18 +80,18 @@ fn sweep_records(arena: &Arena, dead: &[Owner]) {
     }
 }
 
-/// All references of the dead, and those that only a message has: who has them, and what they are to.
-fn unheld_references(arena: &Arena, dead: &[Owner]) -> Vec<(Reference, Holder, Handle)> {
+/// All references of the dead, and those that only a message has: and who has them.
+fn unheld_references(arena: &Arena, dead: &[Owner]) -> Vec<(Reference, Holder)> {
     let slots: HashSet<usize> = dead.iter().map(|owner| owner.slot()).collect();
     let mut found = Vec::new();
-    arena.for_each_reference(|reference, target| {
+    arena.for_each_reference(|reference, _| {
         let Some((reference, holder)) = reference else { return };
         let is_unheld = match holder {
             Holder::Member(slot) => slots.contains(&slot),
             Holder::Nobody => true,
         };
         if is_unheld {
-            found.push((reference, holder, target));
+            found.push((reference, holder));
         }
     });
     found
@@ -126,6 +128,9 @@ fn end_unreferenced(arena: &Arena) -> bool {
         } else if is_seen {
             // It's only the state that may be changed here: the object may be freed at any time.
             all_right &= Count::counted(before) == found.references;
+        } else {
+            // Somebody who found that he was the last may have left it to a sweep.
+            all_right &= found.references > 0;
         }
     }
     all_right

@@ -43,7 +43,7 @@ pub(crate) struct Envelope<'a> {
 }
 
 impl<'a> Envelope<'a> {
-    /// A reference to each object, which `holder` has until the message is received; if it dies first, the message has it.
+    /// A reference to each object, which `holder` has until the message is sent or received.
     pub(crate) fn new(arena: &'a Arena, shares: &[Arc<Share>], holder: Owner) -> Result<Envelope<'a>> {
         let holder = Holder::Member(holder.slot());
         let mut envelope = Envelope { arena, holder, references: Vec::with_capacity(shares.len()) };
@@ -64,8 +64,16 @@ impl<'a> Envelope<'a> {
         bytes
     }
 
-    /// The message is sent.
+    /// The message is sent, and has the references from now on; whoever sent it may end. (If it's killed before this, it dies with
+    /// the objects.)
     pub(crate) fn send(mut self) {
+        for reference in self.references.drain(..) {
+            self.arena.pass_reference(reference, self.holder, Holder::Nobody);
+        }
+    }
+
+    /// The message is made; `holder` keeps the references until somebody receives them.
+    pub(crate) fn keep(mut self) {
         self.references.clear();
     }
 }

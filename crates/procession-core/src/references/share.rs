@@ -107,7 +107,10 @@ impl<T: Object + Held + 'static> Shared<T> {
         let record = share.arena.object::<T>(share.target)?;
         let header: &Header = share.arena.record(share.arena.block(share.target.offset)?)?;
         if header.signature.load(Acquire) != signature {
-            return Err(wrong(&format!("a {:?} with a value of another type", share.kind)));
+            return Err(wrong(&format!(
+                "a {:?} made otherwise: with a value of another type, or another limit",
+                share.kind
+            )));
         }
         Ok(Shared { share, record })
     }

@@ -64,7 +64,7 @@ impl Recover for CallRecord {
         // Only the root's word on the end wakes those who sleep on a call, and nobody sleeps after the root's death.
     }
 
-    fn forget(&self, dead: Owner) -> bool {
+    fn forget(&self, dead: &[Owner]) -> bool {
         self.sides.forget(dead)
     }
 
@@ -151,7 +151,7 @@ impl CallRecord {
         record.result.store(0, Relaxed);
         record.exit.store(0, Relaxed);
         let handle = arena.publish::<CallRecord>(block);
-        envelope.send();
+        envelope.keep();
         Ok(handle)
     }
 

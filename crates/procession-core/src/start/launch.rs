@@ -212,8 +212,12 @@ fn environment(clear: bool, changes: Vec<(OsString, Option<OsString>)>) -> Resul
 
 fn reserve(arena: &Arena) -> Result<Owner> {
     // After those whose handles were dropped before they ended, nobody else does.
-    recovery::sweep(arena);
-    let owner = arena.members().reserve(arena.new_member_generation(), arena.me().tag());
+    recovery::try_sweep(arena);
+    let reserve = || arena.members().reserve(arena.new_member_generation(), arena.me().tag());
+    let owner = reserve().or_else(|| {
+        recovery::sweep(arena);
+        reserve()
+    });
     let full =
         || Error::new(ErrorKind::StartFailed, format!("the family has {SLOTS} processes, which is the most"));
     owner.ok_or_else(full)
@@ -222,7 +226,7 @@ fn reserve(arena: &Arena) -> Result<Owner> {
 /// Ends the life of a member that never came to be.
 fn give_up(arena: &Arena, owner: Owner) {
     recovery::give_up(arena, owner, arena.me());
-    recovery::sweep(arena);
+    recovery::try_sweep(arena);
 }
 
 /// A process that was started.
@@ -315,7 +319,7 @@ impl Drop for Running {
         CallRecord::release(self.arena, self.call, self.owner);
         // After an end that was seen, the slot is free for the next at once.
         if has_ended {
-            recovery::sweep(self.arena);
+            recovery::try_sweep(self.arena);
         }
     }
 }

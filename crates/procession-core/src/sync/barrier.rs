@@ -4,7 +4,7 @@ use super::EventCount;
 use crate::{
     atomic::{
         AtomicU64,
-        Ordering::{AcqRel, Acquire, Relaxed, Release},
+        Ordering::{AcqRel, Acquire, Relaxed},
     },
     kill_point::kill_point,
 };
@@ -24,7 +24,7 @@ pub(crate) struct RawBarrier {
     change: EventCount,
 }
 
-/// How many generations may pass before one who still waits could take a broken one for one that went well.
+/// After so many generations one who still waits may be told that its own was broken though it wasn't.
 const REMEMBERED: usize = 32;
 const BROKEN: u64 = 1 << 31;
 const ARRIVED_MASK: u64 = BROKEN - 1;
@@ -84,7 +84,8 @@ impl RawBarrier {
             return (word & BROKEN != 0).then_some(Err(Broken));
         }
         let place = &self.broken[waited_for as usize % REMEMBERED];
-        Some(if place.load(Acquire) == waited_for + 1 { Err(Broken) } else { Ok(()) })
+        // A later one in the same place: whoever waited for so long is told the worse.
+        Some(if place.load(Acquire) > waited_for { Err(Broken) } else { Ok(()) })
     }
 
     /// Where those who wait sleep.
@@ -120,7 +121,7 @@ impl RawBarrier {
                 // From then on it's settled that this generation doesn't go well.
                 word | BROKEN
             } else {
-                self.broken[this as usize % REMEMBERED].store(this + 1, Release);
+                self.broken[this as usize % REMEMBERED].fetch_max(this + 1, AcqRel);
                 kill_point!(BarrierBeforeReset);
                 next_generation(word)
             };

@@ -24,7 +24,7 @@ impl RawCondition {
         let key = self.change.announce();
         unlock();
         let notified = || self.change.has_changed(key).then_some(());
-        let notified = wait::spin(notified).or_else(|| {
+        let notified = wait::spin(deadline, notified).or_else(|| {
             let _note = before_sleep();
             loop {
                 if self.change.has_changed(key) {

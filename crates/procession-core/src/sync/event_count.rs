@@ -104,7 +104,7 @@ impl EventCount {
         deadline: Deadline,
         mut ready: impl FnMut() -> Option<T>,
     ) -> Option<T> {
-        wait::spin(&mut ready).or_else(|| self.sleep_until(deadline, ready))
+        wait::spin(deadline, &mut ready).or_else(|| self.sleep_until(deadline, ready))
     }
 
     /// Like `wait_until`, for one whom nobody expects to be quick: sleeps at once instead of looking for a while first.

@@ -54,7 +54,7 @@ impl RawMutex {
     #[inline]
     pub(crate) fn lock(&self, me: Tag, census: &impl Census, deadline: Deadline) -> Option<Locked> {
         self.try_lock_clean(me)
-            .or_else(|| wait::spin_at_lock(|| self.try_lock(me, census)))
+            .or_else(|| wait::spin_at_lock(deadline, || self.try_lock(me, census)))
             .or_else(|| self.lock_asleep(me, census, deadline))
     }
 
@@ -76,6 +76,12 @@ impl RawMutex {
         Tag::from_word(self.word.load(Acquire))
     }
 
+    /// Whether somebody has the lock who is said to be dead, by the word or the process table.
+    pub(crate) fn has_dead_holder(&self, census: &impl Census) -> bool {
+        let word = self.word.load(Acquire);
+        Tag::from_word(word).is_some_and(|holder| word & DIED != 0 || census.is_marked_dead(holder))
+    }
+
     /// Takes the lock like `lock`, for one who has looked for long enough.
     #[cold]
     pub(crate) fn lock_asleep(&self, me: Tag, census: &impl Census, deadline: Deadline) -> Option<Locked> {
@@ -86,6 +92,9 @@ impl RawMutex {
                 return Some(locked);
             }
             if deadline.has_passed() {
+                if slept != 0 {
+                    self.pass_on();
+                }
                 return None;
             }
             let word = self.word.load(Relaxed);
@@ -103,6 +112,13 @@ impl RawMutex {
             if slice.has_passed() && census.is_gone(holder) {
                 self.mark(holder);
             }
+        }
+    }
+
+    /// Of one who slept and goes without the lock: the wake-up that it may have had was for any of those who sleep.
+    fn pass_on(&self) {
+        if Tag::from_word(self.word.fetch_or(WAITERS, Relaxed)).is_none() {
+            self.word.wake(1);
         }
     }
 

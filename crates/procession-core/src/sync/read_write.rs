@@ -7,6 +7,7 @@ use crate::{
     atomic::{
         AtomicU32,
         Ordering::{Acquire, Relaxed, SeqCst},
+        fence,
     },
     kill_point::kill_point,
     members::Tag,
@@ -52,7 +53,7 @@ impl RawReadWrite {
         readers[slot].fetch_add(1, SeqCst);
         kill_point!(ReadWriteAfterCount);
         // Either the writer sees the count, or this sees the writer.
-        barrier::light();
+        barrier::after_locked();
         if self.writer.is_held() {
             self.end_read(readers, slot);
             return false;
@@ -67,13 +68,27 @@ impl RawReadWrite {
         self.change.notify();
     }
 
-    /// Takes over from a writer that died, on behalf of readers: true if its death was found here.
-    pub(crate) fn bury_writer(&self, me: Tag, census: &impl Census) -> Option<Locked> {
-        let (holder, _) = self.writer.holder()?;
-        if holder == me || !census.is_marked_dead(holder) {
-            return None;
+    /// Says that the writer is dead, if its slot is vacant.
+    pub(crate) fn mark_writer_if(&self, is_vacant: impl Fn(usize) -> bool) {
+        if let Some((holder, _)) = self.writer.holder()
+            && holder.slot().is_some_and(is_vacant)
+        {
+            self.writer.mark(holder);
         }
-        self.writer.try_lock(me, census).ok().flatten()
+    }
+
+    /// On behalf of a reader: if the writer is dead, ends its writing. `found` is called if nobody else has found that.
+    pub(crate) fn bury_writer(&self, me: Tag, census: &impl Census, found: impl FnOnce()) {
+        if !self.writer.is_to_be_stolen(me, census) {
+            return;
+        }
+        // Another may have been faster, and the lock may be free by now: then this had it for nothing.
+        if let Ok(Some(locked)) = self.writer.try_lock(me, census) {
+            if locked == Locked::Recovered {
+                found();
+            }
+            self.end_write();
+        }
     }
 
     /// Takes the writer's place; the readers that are there may still read.
@@ -85,7 +100,7 @@ impl RawReadWrite {
         before_sleep: impl FnOnce() -> N,
     ) -> Result<Option<Locked>, WouldDeadlock> {
         let locked = self.writer.lock(me, census, deadline, before_sleep);
-        barrier::heavy();
+        fence(SeqCst);
         locked
     }
 
@@ -96,7 +111,7 @@ impl RawReadWrite {
         census: &impl Census,
     ) -> Result<Option<Locked>, WouldDeadlock> {
         let locked = self.writer.try_lock(me, census);
-        barrier::heavy();
+        fence(SeqCst);
         locked
     }
 
@@ -178,9 +193,7 @@ mod loom_tests {
 
         fn read(&self, slot: usize) -> u32 {
             self.lock.change.wait_until(Deadline::NEVER, || {
-                if self.lock.bury_writer(tag(slot), self).is_some() {
-                    self.lock.end_write();
-                }
+                self.lock.bury_writer(tag(slot), self, || ());
                 self.lock.try_read(&self.readers, slot, false).then_some(())
             });
             // SAFETY: bounds: one value. Aliasing: nobody writes, which loom checks. Lifetime: in the world.

@@ -75,6 +75,19 @@ impl Word {
     fn number(self) -> u64 {
         self.0 >> 43
     }
+
+    /// What the entry of its slot is to be, if the operation isn't entered there.
+    fn entered_in(self, entry: u64) -> Option<u64> {
+        let missing = self.number().wrapping_sub(entered(entry)) & NUMBER_MASK;
+        let held = match self.operation() {
+            Operation::None => return None,
+            _ if missing == 0 => return None,
+            Operation::Take => held(entry).saturating_add(1).min(MOST),
+            Operation::Give => held(entry).saturating_sub(1),
+            Operation::Clear => 0,
+        };
+        Some(u64::from(held) | entered(entry).wrapping_add(missing) << 31)
+    }
 }
 
 fn held(entry: u64) -> u32 {
@@ -144,9 +157,17 @@ impl RawSemaphore {
     }
 
     /// How many permits each slot's member has.
+    ///
+    /// Only looks: for those who have no reference.
     pub(crate) fn holders<'a>(&self, ledger: &'a Ledger) -> impl Iterator<Item = (usize, u32)> + use<'a> {
-        self.settle(ledger);
-        ledger.iter().map(|entry| held(entry.load(Acquire))).enumerate().filter(|(_, held)| *held > 0)
+        let word = Word(self.word.load(Acquire));
+        ledger.iter().enumerate().filter_map(move |(slot, entry)| {
+            let mut entry = entry.load(Acquire);
+            if slot == word.slot() {
+                entry = word.entered_in(entry).unwrap_or(entry);
+            }
+            (held(entry) > 0).then_some((slot, held(entry)))
+        })
     }
 
     /// Does an operation of the slot's: `next` gives, from the permits that are there and those that the member has, how many
@@ -174,25 +195,13 @@ impl RawSemaphore {
     fn settle(&self, ledger: &Ledger) -> Word {
         loop {
             let word = Word(self.word.load(Acquire));
-            let Some(place) = ledger.get(word.slot()).filter(|_| word.operation() != Operation::None) else {
-                return word;
-            };
+            let Some(place) = ledger.get(word.slot()) else { return word };
             let entry = place.load(Acquire);
-            let missing = word.number().wrapping_sub(entered(entry)) & NUMBER_MASK;
-            if missing == 0 {
-                return word;
-            }
+            let Some(next) = word.entered_in(entry) else { return word };
             // What was read belongs together only if nothing has been done in between.
             if self.word.load(Acquire) != word.0 {
                 continue;
             }
-            let held = match word.operation() {
-                Operation::Take => held(entry).saturating_add(1).min(MOST),
-                Operation::Give => held(entry).saturating_sub(1),
-                Operation::Clear => 0,
-                Operation::None => held(entry),
-            };
-            let next = u64::from(held) | entered(entry).wrapping_add(missing) << 31;
             if place.compare_exchange(entry, next, AcqRel, Relaxed).is_ok() {
                 kill_point!(SemaphoreAfterEntry);
                 return word;

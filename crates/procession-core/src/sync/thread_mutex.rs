@@ -3,7 +3,7 @@
 use super::{Census, Locked, RawMutex};
 use crate::{
     atomic::{
-        AtomicU32,
+        AtomicU64,
         Ordering::{Acquire, Relaxed},
     },
     members::Tag,
@@ -17,9 +17,10 @@ use std::cell::Cell;
 #[repr(C)]
 pub(crate) struct ThreadMutex {
     lock: RawMutex,
-    /// 0, or the holder's thread: stored by itself after it took the lock, and cleared before it releases it. So a thread
-    /// that finds its own number here, under its own process's tag, has the lock. Anything else is for people.
-    thread: AtomicU32,
+    /// 0, or the holder's tag (bits 32..62) and thread (0..32): stored by the thread after it took the lock, and cleared before it
+    /// releases it. So a thread that finds itself here, and its process's tag in the lock, has the lock. Anything else is for
+    /// people.
+    thread: AtomicU64,
 }
 
 /// The thread that asks has the lock already.
@@ -29,7 +30,7 @@ pub(crate) struct WouldDeadlock;
 impl ThreadMutex {
     #[cfg(loom)]
     pub(crate) fn new() -> ThreadMutex {
-        ThreadMutex { lock: RawMutex::new(), thread: AtomicU32::new(0) }
+        ThreadMutex { lock: RawMutex::new(), thread: AtomicU64::new(0) }
     }
 
     /// For a lock that nobody knows yet.
@@ -53,7 +54,7 @@ impl ThreadMutex {
             None => self.lock_slow(me, census, deadline, before_sleep)?,
         };
         if locked.is_some() {
-            self.thread.store(thread_id(), Relaxed);
+            self.thread.store(this_thread(me), Relaxed);
         }
         Ok(locked)
     }
@@ -69,7 +70,7 @@ impl ThreadMutex {
         if self.is_held_by_this_thread(me) {
             return Err(WouldDeadlock);
         }
-        Ok(wait::spin_at_lock(|| self.lock.try_lock(me, census)).or_else(|| {
+        Ok(wait::spin_at_lock(deadline, || self.lock.try_lock(me, census)).or_else(|| {
             let _note = before_sleep();
             self.lock.lock_asleep(me, census, deadline)
         }))
@@ -79,7 +80,7 @@ impl ThreadMutex {
     pub(crate) fn try_lock(&self, me: Tag, census: &impl Census) -> Result<Option<Locked>, WouldDeadlock> {
         let locked = self.lock.try_lock(me, census);
         if locked.is_some() {
-            self.thread.store(thread_id(), Relaxed);
+            self.thread.store(this_thread(me), Relaxed);
         } else if self.is_held_by_this_thread(me) {
             return Err(WouldDeadlock);
         }
@@ -94,7 +95,12 @@ impl ThreadMutex {
     }
 
     pub(crate) fn is_held_by_this_thread(&self, me: Tag) -> bool {
-        self.lock.holder() == Some(me) && self.thread.load(Acquire) == thread_id()
+        self.lock.holder() == Some(me) && self.thread.load(Acquire) == this_thread(me)
+    }
+
+    /// Whether somebody has it who is dead.
+    pub(crate) fn is_to_be_stolen(&self, me: Tag, census: &impl Census) -> bool {
+        self.lock.holder() != Some(me) && self.lock.has_dead_holder(census)
     }
 
     /// Whether somebody has it, dead or alive.
@@ -104,13 +110,20 @@ impl ThreadMutex {
 
     /// Who has it, and which thread (0 if that isn't said yet).
     pub(crate) fn holder(&self) -> Option<(Tag, u32)> {
-        Some((self.lock.holder()?, self.thread.load(Acquire)))
+        let holder = self.lock.holder()?;
+        let thread = self.thread.load(Acquire);
+        let is_said = Tag::from_word((thread >> 32) as u32) == Some(holder);
+        Some((holder, if is_said { thread as u32 } else { 0 }))
     }
 
     /// See `RawMutex::mark`.
     pub(crate) fn mark(&self, dead: Tag) {
         self.lock.mark(dead);
     }
+}
+
+fn this_thread(me: Tag) -> u64 {
+    u64::from(me.bits()) << 32 | u64::from(thread_id())
 }
 
 /// This thread's number, as the kernel and all tools know it.

@@ -41,6 +41,16 @@ pub(crate) fn light() {
     if EXPEDITED.load(Ordering::Relaxed) { compiler_fence(Ordering::SeqCst) } else { fence(Ordering::SeqCst) }
 }
 
+/// A full fence after a locked instruction: which is one itself on some machines.
+#[cfg(not(loom))]
+#[inline]
+pub(crate) fn after_locked() {
+    if cfg!(target_arch = "x86_64") { compiler_fence(Ordering::SeqCst) } else { fence(Ordering::SeqCst) }
+}
+
+#[cfg(loom)]
+pub(crate) use light as after_locked;
+
 /// The fence of the side that is about to sleep, between announcing that and looking once more.
 #[cfg(not(loom))]
 pub(crate) fn heavy() {

@@ -20,6 +20,9 @@ impl Deadline {
     /// Wait as long as it takes.
     pub const NEVER: Deadline = Deadline(u64::MAX);
 
+    /// Don't wait.
+    pub const PASSED: Deadline = Deadline(0);
+
     /// The moment `timeout` from now; a duration too long for the clock means never.
     pub fn after(timeout: Duration) -> Deadline {
         Deadline(now().saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)))

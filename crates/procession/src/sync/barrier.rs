@@ -12,7 +12,7 @@ use std::time::Duration;
 ///
 /// If a process dies that has the barrier (waiting there or not), the barrier *breaks*: those who wait, and those who come
 /// later, get [`is_broken_barrier`](procession_core::Error::is_broken_barrier), until somebody calls [`reset`](Barrier::reset). So
-/// nobody waits for the dead. A process that returns from its function has dropped what it was given, and breaks nothing.
+/// nobody waits for the dead. (Those who wait are told by the root of the family.) A process that returns from its function has dropped what it was given, and breaks nothing.
 ///
 /// # Examples
 ///
@@ -63,7 +63,7 @@ impl Barrier {
     ///
     /// # Errors
     ///
-    /// [`is_invalid_argument`](procession_core::Error::is_invalid_argument): for none;
+    /// [`is_invalid_argument`](procession_core::Error::is_invalid_argument): for none, or for more than 2^31 - 1;
     /// [`is_not_initialised`](procession_core::Error::is_not_initialised),
     /// [`is_out_of_memory`](procession_core::Error::is_out_of_memory).
     pub fn new(parties: u32) -> Result<Barrier> {

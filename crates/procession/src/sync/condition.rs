@@ -121,7 +121,8 @@ impl Condition {
         }
     }
 
-    /// Wakes one of those who wait, if somebody does. (Now and then more than one.)
+    /// Wakes one of those who wait, if somebody does. Those who go on waiting look again twice a second, and then also take a
+    /// notification that was for another for theirs: what one waits for is to be looked at each time.
     ///
     /// # Errors
     ///

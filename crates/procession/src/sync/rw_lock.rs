@@ -67,7 +67,7 @@ impl<T: Pod> RwLock<T> {
     ///
     /// Those of [`read`](RwLock::read).
     pub fn try_read(&self) -> TryLockResult<ReadGuard<'_, T>> {
-        checked_try(self.inner.try_read()?, ReadGuard::is_poisoned)
+        checked_try(self.inner.read(Deadline::PASSED)?, ReadGuard::is_poisoned)
     }
 
     /// Takes the lock for reading, and waits for at most `timeout`; `None` if that wasn't enough.

@@ -91,3 +91,17 @@ pub(super) fn large() {
     drop(array);
     assert_nothing_left();
 }
+
+pub(super) fn too_many_parts() {
+    let array = Array::<u8>::new(1000).unwrap();
+    let parts: Vec<_> = (0..128).map(|i| array.lock_range(i..=i).unwrap()).collect();
+    let e = array.lock_range(500..501).unwrap_err();
+    assert!(e.error().is_deadlock() && e.to_string().contains("128"), "{e}");
+    // Another thread waits until one is released.
+    thread::scope(|scope| {
+        let other = scope.spawn(|| array.lock_range(500..501).unwrap().len());
+        until_waiting(1, || array.statistics().waiters.len());
+        drop(parts);
+        assert_eq!(other.join().unwrap(), 1);
+    });
+}

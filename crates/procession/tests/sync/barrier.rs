@@ -100,3 +100,15 @@ pub(super) fn an_orderly_end_does_not_break_it() {
         assert!(!barrier.is_broken());
     }
 }
+
+pub(super) fn travels_back_whole() {
+    let made = Process::spawn(|| Barrier::new(1).unwrap(), ()).unwrap().join().unwrap();
+    made.wait().unwrap();
+    let there_and_back = Process::spawn(|barrier: Barrier| barrier, (made.clone(),)).unwrap().join().unwrap();
+    there_and_back.wait().unwrap();
+    let pool = Pool::new(1).unwrap();
+    let through_a_pool = pool.apply(|barrier: Barrier| barrier, (made.clone(),)).unwrap();
+    pool.join().unwrap();
+    through_a_pool.wait().unwrap();
+    assert!(!made.is_broken());
+}

@@ -92,6 +92,30 @@ pub(super) fn timeouts() {
     });
 }
 
+/// Where others want the processor each yield may take milliseconds: so nobody yields after the deadline.
+pub(super) fn timeouts_are_kept_on_a_busy_processor() {
+    let mutex = Mutex::new(0_u8).unwrap();
+    let guard = mutex.lock().unwrap();
+    let done = AtomicUsize::new(0);
+    let waits = || {
+        let start = std::time::Instant::now();
+        for _ in 0..20 {
+            assert!(mutex.lock_timeout(Duration::from_millis(1)).unwrap().is_none());
+        }
+        start.elapsed()
+    };
+    let busy = thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| while done.load(Ordering::Relaxed) == 0 {});
+        }
+        let busy = scope.spawn(waits).join();
+        done.store(1, Ordering::Relaxed);
+        busy.unwrap()
+    });
+    println!("20 waits of 1 ms, with six busy threads: {busy:?}");
+    drop(guard);
+}
+
 pub(super) fn is_not_taken_from_the_stopped() {
     let (mutex, ready) = (Mutex::new(0_u8).unwrap(), Event::new().unwrap());
     let hold = |mutex: Mutex<u8>, ready: Event| {

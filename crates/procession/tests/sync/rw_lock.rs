@@ -89,3 +89,56 @@ pub(super) fn deaths() {
     killed_with(write, lock.clone());
     assert_eq!(*lock.write().unwrap_err().into_inner(), 2);
 }
+
+/// Several readers find the dead writer at once; one of them ends its writing, and none keeps its place.
+pub(super) fn all_readers_go_on_after_a_writer_died() {
+    let write = |lock: RwLock<u32>, ready: Event| {
+        let _guard = lock.write().unwrap();
+        ready.set().unwrap();
+        park();
+    };
+    let read = |lock: RwLock<u32>| {
+        thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| drop(lock.read()));
+            }
+        });
+    };
+    for _ in 0..30 {
+        let (lock, ready) = (RwLock::new(0_u32).unwrap(), Event::new().unwrap());
+        let writer = Process::spawn(write, (lock.clone(), ready.clone())).unwrap();
+        ready.wait().unwrap();
+        let readers = [0, 1].map(|_| Process::spawn(read, (lock.clone(),)).unwrap());
+        until_waiting(8, || lock.statistics().waiters.len());
+        writer.kill().unwrap();
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+        assert!(lock.is_poisoned() && lock.statistics().holders.is_empty());
+        lock.clear_poison();
+        // At once, and not only for those who wait.
+        killed_with(write, lock.clone());
+        assert!(lock.try_read().unwrap_err().is_poisoned());
+    }
+}
+
+pub(super) fn works_while_a_thread_ends() {
+    struct AtTheEnd(RwLock<u32>);
+    impl Drop for AtTheEnd {
+        fn drop(&mut self) {
+            let seen = *self.0.read().unwrap();
+            *self.0.write().unwrap() += seen + 1;
+        }
+    }
+    thread_local! {
+        static AT_THE_END: std::cell::RefCell<Option<AtTheEnd>> = const { std::cell::RefCell::new(None) };
+    }
+    let lock = RwLock::new(0_u32).unwrap();
+    for _ in 0..3 {
+        let lock = lock.clone();
+        let ends = move || {
+            AT_THE_END.with_borrow_mut(|at_the_end| *at_the_end = Some(AtTheEnd(lock.clone())));
+            drop(lock.read());
+        };
+        thread::spawn(ends).join().unwrap();
+    }
+    assert_eq!(*lock.read().unwrap(), 7);
+}

@@ -85,3 +85,34 @@ pub(super) fn permits_of_the_dead_come_back() {
     procession_core::sweep().unwrap();
     assert_eq!(semaphore.available(), 2);
 }
+
+/// Processes die with permits, with handles in their arguments, and with some in a result that nobody takes; the slots that they
+/// had go to others at once.
+pub(super) fn handles_in_transit_leave_nothing_behind() {
+    let (semaphore, lock) = (Semaphore::new(2).unwrap(), RwLock::new(0_u8).unwrap());
+    let take = |semaphore: Semaphore, lock: RwLock<u8>, how: u32| {
+        let taken = (semaphore.acquire().unwrap(), lock.read().unwrap());
+        match how % 3 {
+            0 => std::process::abort(),
+            1 => std::mem::forget(taken),
+            _ => drop(taken),
+        }
+        vec![(semaphore, lock.clone())]
+    };
+    for how in 0..60 {
+        let process = Process::spawn(take, (semaphore.clone(), lock.clone(), how)).unwrap();
+        while process.is_alive() {
+            thread::yield_now();
+        }
+        if how % 2 == 0 {
+            drop(process);
+        } else {
+            drop(process.join());
+        }
+        // Nobody has any of it now, whoever has the slot next.
+        let _both = (semaphore.acquire().unwrap(), semaphore.acquire().unwrap());
+        drop(lock.write().unwrap());
+    }
+    drop((semaphore, lock));
+    assert_nothing_left();
+}
