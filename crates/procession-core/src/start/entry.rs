@@ -123,6 +123,8 @@ fn run(
         let verdict = Verdict::refuse(&e, &mut result);
         let _ = CallRecord::answer(arena, call, verdict, &result);
     }
+    // An exit drops nothing, and whatever this process has then it dies with.
+    result.clear();
     if verdict != Verdict::Value {
         std::process::exit(PANIC_EXIT);
     }
