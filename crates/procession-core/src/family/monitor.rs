@@ -1,4 +1,4 @@
-//! The monitor: one thread of the root that sees deaths, marks them, and mends nothing.
+//! The monitor: one thread of the root that sees deaths and marks them, and leaves repairs to others.
 
 use super::{
     FAMILY, Family, Root,
