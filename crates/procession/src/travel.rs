@@ -122,20 +122,18 @@ pub(crate) fn receive<'de, D: Deserializer<'de>, T>(
     make(share).map_err(de::Error::custom)
 }
 
-/// Lets a handle travel: `$type` has a field `inner` with `share` and `from_share`.
+/// Lets a handle travel: `$type` has a field `inner` with `share`, and `$make` makes such a field.
 macro_rules! travels {
-    ($type:ident $(<$t:ident: $bound:path>)?) => {
-        impl$(<$t: $bound>)? serde::Serialize for $type$(<$t>)? {
+    ($type:ident $(<$t:ident>)?, $make:expr) => {
+        impl$(<$t: bytemuck::Pod>)? serde::Serialize for $type$(<$t>)? {
             fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
                 crate::travel::send(self.inner.share(), serializer)
             }
         }
 
-        impl<'de $(, $t: $bound)?> serde::Deserialize<'de> for $type$(<$t>)? {
+        impl<'de $(, $t: bytemuck::Pod)?> serde::Deserialize<'de> for $type$(<$t>)? {
             fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                crate::travel::receive(deserializer, |share| {
-                    Ok($type { inner: procession_core::objects::$type::from_share(share)? })
-                })
+                Ok($type { inner: crate::travel::receive(deserializer, $make)? })
             }
         }
     };

@@ -3,7 +3,7 @@
 use super::{
     Watch, block_on, handle,
     place::Place,
-    poison::{Panics, Poison},
+    poison::{Panics, Poison, poisonable},
     record, would_deadlock,
 };
 use crate::{
@@ -83,6 +83,7 @@ pub struct Array<T> {
 }
 
 handle!(Array<T>, place, len);
+poisonable!(Array, ArrayGuard: array);
 
 impl<T: Pod> Array<T> {
     /// An array of so many values, all of them zero.
@@ -228,16 +229,6 @@ impl<T: Pod> Array<T> {
         ArrayGuard { array: self, part, range, panics: Panics::watch(), not_send: PhantomData }
     }
 
-    /// Whether somebody who had a part died or panicked.
-    pub fn is_poisoned(&self) -> bool {
-        self.shared.poison.is_set()
-    }
-
-    /// Says that the values are all right again.
-    pub fn clear_poison(&self) {
-        self.shared.poison.clear();
-    }
-
     fn details(&self) -> [(&'static str, u64); 2] {
         [("len", self.len as u64), ("poisoned", self.is_poisoned().into())]
     }
@@ -266,11 +257,6 @@ pub struct ArrayGuard<'a, T: Pod> {
 unsafe impl<T: Pod + Sync> Sync for ArrayGuard<'_, T> {}
 
 impl<T: Pod> ArrayGuard<'_, T> {
-    /// Whether somebody who had a part died or panicked, and nobody said that the values are all right again.
-    pub fn is_poisoned(&self) -> bool {
-        self.array.is_poisoned()
-    }
-
     /// Which part it is.
     pub fn range(&self) -> Range<usize> {
         self.range.clone()

@@ -3,7 +3,7 @@
 use super::{
     handle, lock_record,
     place::Place,
-    poison::{Panics, Poison},
+    poison::{Panics, Poison, poisonable},
     record, waits, would_deadlock,
 };
 use crate::{
@@ -39,6 +39,7 @@ pub struct Mutex<T> {
 }
 
 handle!(Mutex<T>, place);
+poisonable!(Mutex, MutexGuard: mutex);
 
 impl<T: Pod> Mutex<T> {
     /// A lock that is free.
@@ -80,16 +81,6 @@ impl<T: Pod> Mutex<T> {
         MutexGuard { mutex: self, panics: Panics::watch(), not_send: PhantomData }
     }
 
-    /// Whether a holder died or panicked.
-    pub fn is_poisoned(&self) -> bool {
-        self.shared.poison.is_set()
-    }
-
-    /// Says that the data is all right again.
-    pub fn clear_poison(&self) {
-        self.shared.poison.clear();
-    }
-
     fn details(&self) -> [(&'static str, u64); 1] {
         [("poisoned", self.is_poisoned().into())]
     }
@@ -111,12 +102,6 @@ impl<'a, T: Pod> MutexGuard<'a, T> {
     /// The lock that it's of.
     pub fn mutex(&self) -> &'a Mutex<T> {
         self.mutex
-    }
-
-    /// Whether a holder died or panicked, and nobody said that the data is all right again.
-    #[inline]
-    pub fn is_poisoned(&self) -> bool {
-        self.mutex.is_poisoned()
     }
 }
 

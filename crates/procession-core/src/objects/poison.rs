@@ -59,3 +59,30 @@ impl Panics {
         !self.before && panicking()
     }
 }
+
+/// For a lock `$lock` that has a `poison` in its record, and its guards, whose `$field` is the lock.
+macro_rules! poisonable {
+    ($lock:ident, $($guard:ident: $field:ident),*) => {
+        impl<T: bytemuck::Pod> $lock<T> {
+            /// Whether a holder died or panicked.
+            #[inline]
+            pub fn is_poisoned(&self) -> bool {
+                self.shared.poison.is_set()
+            }
+
+            /// Says that what it protects is all right again.
+            pub fn clear_poison(&self) {
+                self.shared.poison.clear();
+            }
+        }
+
+        $(impl<T: bytemuck::Pod> $guard<'_, T> {
+            /// Whether a holder died or panicked, and nobody said that what the lock protects is all right again.
+            #[inline]
+            pub fn is_poisoned(&self) -> bool {
+                self.$field.is_poisoned()
+            }
+        })*
+    };
+}
+pub(super) use poisonable;

@@ -3,7 +3,7 @@
 use super::{
     handle, lock_record,
     place::Place,
-    poison::{Panics, Poison},
+    poison::{Panics, Poison, poisonable},
     record, waits,
 };
 use crate::{
@@ -36,6 +36,7 @@ pub struct ReentrantMutex<T> {
 }
 
 handle!(ReentrantMutex<T>, place);
+poisonable!(ReentrantMutex, ReentrantMutexGuard: mutex);
 
 impl<T: Pod> ReentrantMutex<T> {
     /// A lock that is free.
@@ -90,16 +91,6 @@ impl<T: Pod> ReentrantMutex<T> {
         Ok(Some(ReentrantMutexGuard { mutex: self, panics: Panics::watch(), not_send: PhantomData }))
     }
 
-    /// Whether a holder died or panicked.
-    pub fn is_poisoned(&self) -> bool {
-        self.shared.poison.is_set()
-    }
-
-    /// Says that the data is all right again.
-    pub fn clear_poison(&self) {
-        self.shared.poison.clear();
-    }
-
     fn details(&self) -> [(&'static str, u64); 2] {
         let depth = self.shared.depth.load(Relaxed);
         [("depth", depth.into()), ("poisoned", self.is_poisoned().into())]
@@ -114,13 +105,6 @@ pub struct ReentrantMutexGuard<'a, T: Pod> {
     panics: Panics,
     /// The thread that took the lock releases it, and the cell is for it alone.
     not_send: PhantomData<*mut ()>,
-}
-
-impl<T: Pod> ReentrantMutexGuard<'_, T> {
-    /// Whether a holder died or panicked, and nobody said that the data is all right again.
-    pub fn is_poisoned(&self) -> bool {
-        self.mutex.is_poisoned()
-    }
 }
 
 impl<T: Pod> Deref for ReentrantMutexGuard<'_, T> {

@@ -3,7 +3,7 @@
 use super::{
     Watch, block_on, handle,
     place::Place,
-    poison::{Panics, Poison},
+    poison::{Panics, Poison, poisonable},
     record, waits, would_deadlock,
 };
 use crate::{
@@ -68,6 +68,7 @@ pub struct RwLock<T> {
 }
 
 handle!(RwLock<T>, place);
+poisonable!(RwLock, ReadGuard: lock, WriteGuard: lock);
 
 impl<T: Pod> RwLock<T> {
     /// A lock that is free.
@@ -170,16 +171,6 @@ impl<T: Pod> RwLock<T> {
         Ok(Some(WriteGuard { lock: self, panics: Panics::watch(), not_send: PhantomData }))
     }
 
-    /// Whether a writer died or panicked.
-    pub fn is_poisoned(&self) -> bool {
-        self.shared.poison.is_set()
-    }
-
-    /// Says that the data is all right again.
-    pub fn clear_poison(&self) {
-        self.shared.poison.clear();
-    }
-
     fn details(&self) -> [(&'static str, u64); 1] {
         [("poisoned", self.is_poisoned().into())]
     }
@@ -207,20 +198,6 @@ pub struct WriteGuard<'a, T: Pod> {
 unsafe impl<T: Pod + Sync> Sync for ReadGuard<'_, T> {}
 // SAFETY: as for ReadGuard.
 unsafe impl<T: Pod + Sync> Sync for WriteGuard<'_, T> {}
-
-impl<T: Pod> ReadGuard<'_, T> {
-    /// Whether a writer died or panicked, and nobody said that the data is all right again.
-    pub fn is_poisoned(&self) -> bool {
-        self.lock.is_poisoned()
-    }
-}
-
-impl<T: Pod> WriteGuard<'_, T> {
-    /// Whether a writer died or panicked, and nobody said that the data is all right again.
-    pub fn is_poisoned(&self) -> bool {
-        self.lock.is_poisoned()
-    }
-}
 
 impl<T: Pod> Deref for ReadGuard<'_, T> {
     type Target = T;

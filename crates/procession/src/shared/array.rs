@@ -1,8 +1,7 @@
 //! Many plain values.
 
 use crate::{
-    Statistics,
-    sync::{LockResult, TryLockResult, checked, checked_try, must},
+    sync::{LockResult, TryLockResult, checked, checked_try, has_statistics, must, poisonable},
     travel::travels,
 };
 use bytemuck::Pod;
@@ -46,7 +45,9 @@ pub struct Array<T: Pod> {
     inner: objects::Array<T>,
 }
 
-travels!(Array<T: Pod>);
+travels!(Array<T>, objects::Array::from_share);
+has_statistics!(Array<T>);
+poisonable!(Array);
 
 impl<T: Pod> Array<T> {
     /// An array of so many values, all of them zero.
@@ -148,21 +149,5 @@ impl<T: Pod> Array<T> {
     /// Those of [`lock`](Array::lock); a poisoned lock gives no copy.
     pub fn to_vec(&self) -> Result<Vec<T>> {
         Ok(self.lock()?.to_vec())
-    }
-
-    /// Whether a process or thread died or panicked that had a part, and nobody has called
-    /// [`clear_poison`](Array::clear_poison) since.
-    pub fn is_poisoned(&self) -> bool {
-        self.inner.is_poisoned()
-    }
-
-    /// Says that the values are all right again.
-    pub fn clear_poison(&self) {
-        self.inner.clear_poison();
-    }
-
-    /// Who has parts of it, and who waits for one.
-    pub fn statistics(&self) -> Statistics {
-        self.inner.statistics()
     }
 }

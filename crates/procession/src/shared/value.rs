@@ -1,6 +1,6 @@
 //! One plain value.
 
-use crate::{Statistics, travel::travels};
+use crate::{sync::has_statistics, travel::travels};
 use bytemuck::Pod;
 pub use procession_core::objects::{Integer, ValueGuard};
 use procession_core::{Deadline, Result, objects};
@@ -39,7 +39,8 @@ pub struct Value<T: Pod> {
     inner: objects::Value<T>,
 }
 
-travels!(Value<T: Pod>);
+travels!(Value<T>, objects::Value::from_share);
+has_statistics!(Value<T>);
 
 impl<T: Pod> Value<T> {
     /// A value in shared memory.
@@ -103,11 +104,6 @@ impl<T: Pod> Value<T> {
     /// Those of [`set`](Value::set).
     pub fn lock_timeout(&self, timeout: Duration) -> Result<Option<ValueGuard<'_, T>>> {
         self.inner.lock(Deadline::after(timeout))
-    }
-
-    /// Who has the lock, and who waits for it.
-    pub fn statistics(&self) -> Statistics {
-        self.inner.statistics()
     }
 }
 

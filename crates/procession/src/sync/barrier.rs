@@ -1,6 +1,7 @@
 //! A place where a number of threads wait for each other.
 
-use crate::{Statistics, travel::travels};
+use super::lock_error::has_statistics;
+use crate::travel::travels;
 use procession_core::{Deadline, Result, objects};
 use std::time::Duration;
 
@@ -38,7 +39,8 @@ pub struct Barrier {
     inner: objects::Barrier,
 }
 
-travels!(Barrier);
+travels!(Barrier, objects::Barrier::from_share);
+has_statistics!(Barrier);
 
 /// That a thread has passed a [`Barrier`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,10 +129,5 @@ impl Barrier {
     #[doc(alias = "broken")]
     pub fn is_broken(&self) -> bool {
         self.inner.is_broken()
-    }
-
-    /// Who waits at it.
-    pub fn statistics(&self) -> Statistics {
-        self.inner.statistics()
     }
 }

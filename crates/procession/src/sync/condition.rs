@@ -1,7 +1,7 @@
 //! A condition variable.
 
-use super::lock_error::{LockError, LockResult, checked};
-use crate::{MutexGuard, Statistics, travel::travels};
+use super::lock_error::{LockError, LockResult, checked, has_statistics};
+use crate::{MutexGuard, travel::travels};
 use bytemuck::Pod;
 use procession_core::{Deadline, Result, objects};
 use std::time::Duration;
@@ -40,7 +40,8 @@ pub struct Condition {
     inner: objects::Condition,
 }
 
-travels!(Condition);
+travels!(Condition, objects::Condition::from_share);
+has_statistics!(Condition);
 
 impl Condition {
     /// A condition that nobody waits for.
@@ -139,10 +140,5 @@ impl Condition {
     /// [`is_forked`](procession_core::Error::is_forked).
     pub fn notify_all(&self) -> Result<()> {
         self.inner.notify_all()
-    }
-
-    /// Who waits for it.
-    pub fn statistics(&self) -> Statistics {
-        self.inner.statistics()
     }
 }

@@ -1,6 +1,7 @@
 //! A flag that processes wait for.
 
-use crate::{Statistics, travel::travels};
+use super::lock_error::has_statistics;
+use crate::travel::travels;
 use procession_core::{Deadline, Result, objects};
 use std::time::Duration;
 
@@ -32,7 +33,8 @@ pub struct Event {
     inner: objects::Event,
 }
 
-travels!(Event);
+travels!(Event, objects::Event::from_share);
+has_statistics!(Event);
 
 impl Event {
     /// An event that isn't set.
@@ -75,11 +77,6 @@ impl Event {
     /// [`is_forked`](procession_core::Error::is_forked).
     pub fn wait(&self) -> Result<()> {
         self.inner.wait(Deadline::NEVER).map(|_| ())
-    }
-
-    /// Who waits for it.
-    pub fn statistics(&self) -> Statistics {
-        self.inner.statistics()
     }
 
     /// Waits until it's set, for at most `timeout`: whether it was.

@@ -99,3 +99,34 @@ pub(crate) fn checked_try<G>(guard: Option<G>, is_poisoned: impl FnOnce(&G) -> b
 pub(crate) fn must<T>(found: Option<T>) -> T {
     found.expect("a wait without a deadline ends with what it waits for")
 }
+
+/// What every lock that can be poisoned tells: `$type` has a field `inner` that knows.
+macro_rules! poisonable {
+    ($type:ident) => {
+        impl<T: bytemuck::Pod> $type<T> {
+            /// Whether a process or thread that held it died or panicked, and nobody has called `clear_poison` since.
+            pub fn is_poisoned(&self) -> bool {
+                self.inner.is_poisoned()
+            }
+
+            /// Says that what it protects is all right again.
+            pub fn clear_poison(&self) {
+                self.inner.clear_poison();
+            }
+        }
+    };
+}
+pub(crate) use poisonable;
+
+/// Who has it and who waits: `$type` has a field `inner` that knows.
+macro_rules! has_statistics {
+    ($($type:ident $(<$t:ident>)?),*) => {
+        $(impl$(<$t: bytemuck::Pod>)? $type$(<$t>)? {
+            /// Who has it, and who waits for it.
+            pub fn statistics(&self) -> procession_core::objects::Statistics {
+                self.inner.statistics()
+            }
+        })*
+    };
+}
+pub(crate) use has_statistics;

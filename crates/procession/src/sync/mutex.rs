@@ -1,7 +1,7 @@
 //! A lock around plain data.
 
-use super::lock_error::{LockResult, TryLockResult, checked, checked_try, must};
-use crate::{Statistics, travel::travels};
+use super::lock_error::{LockResult, TryLockResult, checked, checked_try, has_statistics, must, poisonable};
+use crate::travel::travels;
 use bytemuck::Pod;
 pub use procession_core::objects::MutexGuard;
 use procession_core::{Deadline, Result, objects};
@@ -59,7 +59,9 @@ pub struct Mutex<T: Pod> {
     inner: objects::Mutex<T>,
 }
 
-travels!(Mutex<T: Pod>);
+travels!(Mutex<T>, objects::Mutex::from_share);
+has_statistics!(Mutex<T>);
+poisonable!(Mutex);
 
 impl<T: Pod> Mutex<T> {
     /// A lock that is free.
@@ -105,20 +107,5 @@ impl<T: Pod> Mutex<T> {
     /// Those of [`lock`](Mutex::lock).
     pub fn lock_timeout(&self, timeout: Duration) -> TryLockResult<MutexGuard<'_, T>> {
         checked_try(self.inner.lock(Deadline::after(timeout))?, MutexGuard::is_poisoned)
-    }
-
-    /// Whether who held it died or panicked, and nobody has called [`clear_poison`](Mutex::clear_poison) since.
-    pub fn is_poisoned(&self) -> bool {
-        self.inner.is_poisoned()
-    }
-
-    /// Says that what it protects is all right again.
-    pub fn clear_poison(&self) {
-        self.inner.clear_poison();
-    }
-
-    /// Who has it, and who waits for it.
-    pub fn statistics(&self) -> Statistics {
-        self.inner.statistics()
     }
 }

@@ -1,10 +1,9 @@
 //! Something that one process does, once.
 
-use super::lock_error::must;
-use crate::{Statistics, travel};
+use super::lock_error::{has_statistics, must};
+use crate::travel::travels;
 use bytemuck::Pod;
 use procession_core::{Deadline, Error, Result, objects};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
 
 /// A plain value that one process makes, once, and all can read.
@@ -51,29 +50,10 @@ pub struct Once {
     inner: objects::Once<()>,
 }
 
-impl<T: Pod> Serialize for OnceValue<T> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        travel::send(self.inner.share(), serializer)
-    }
-}
+has_statistics!(OnceValue<T>, Once);
 
-impl<'de, T: Pod> Deserialize<'de> for OnceValue<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<OnceValue<T>, D::Error> {
-        Ok(OnceValue { inner: travel::receive(deserializer, objects::Once::from_share)? })
-    }
-}
-
-impl Serialize for Once {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        travel::send(self.inner.share(), serializer)
-    }
-}
-
-impl<'de> Deserialize<'de> for Once {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Once, D::Error> {
-        Ok(Once { inner: travel::receive(deserializer, objects::Once::from_share)? })
-    }
-}
+travels!(OnceValue<T>, objects::Once::from_share);
+travels!(Once, objects::Once::from_share);
 
 impl<T: Pod> OnceValue<T> {
     /// A value that hasn't been made.
@@ -119,11 +99,6 @@ impl<T: Pod> OnceValue<T> {
     pub fn get_or_init_timeout(&self, timeout: Duration, f: impl FnOnce() -> T) -> Result<Option<&T>> {
         self.inner.get_or_try_init(Deadline::after(timeout), || Ok(f()))
     }
-
-    /// Who is making it, and who waits.
-    pub fn statistics(&self) -> Statistics {
-        self.inner.statistics()
-    }
 }
 
 impl Once {
@@ -166,10 +141,5 @@ impl Once {
     /// Whether it has been done.
     pub fn is_completed(&self) -> bool {
         self.inner.get().is_some()
-    }
-
-    /// Who is doing it, and who waits.
-    pub fn statistics(&self) -> Statistics {
-        self.inner.statistics()
     }
 }

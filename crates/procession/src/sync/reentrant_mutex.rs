@@ -1,7 +1,7 @@
 //! A lock around plain data that its own thread can take again.
 
-use super::lock_error::{LockResult, TryLockResult, checked, checked_try, must};
-use crate::{Statistics, travel::travels};
+use super::lock_error::{LockResult, TryLockResult, checked, checked_try, has_statistics, must, poisonable};
+use crate::travel::travels;
 use bytemuck::Pod;
 pub use procession_core::objects::ReentrantMutexGuard;
 use procession_core::{Deadline, Result, objects};
@@ -35,7 +35,9 @@ pub struct ReentrantMutex<T: Pod> {
     inner: objects::ReentrantMutex<T>,
 }
 
-travels!(ReentrantMutex<T: Pod>);
+travels!(ReentrantMutex<T>, objects::ReentrantMutex::from_share);
+has_statistics!(ReentrantMutex<T>);
+poisonable!(ReentrantMutex);
 
 impl<T: Pod> ReentrantMutex<T> {
     /// A lock that is free.
@@ -79,20 +81,5 @@ impl<T: Pod> ReentrantMutex<T> {
     /// Those of [`lock`](ReentrantMutex::lock).
     pub fn lock_timeout(&self, timeout: Duration) -> TryLockResult<ReentrantMutexGuard<'_, T>> {
         checked_try(self.inner.lock(Deadline::after(timeout))?, ReentrantMutexGuard::is_poisoned)
-    }
-
-    /// Whether who held it died or panicked, and nobody has called [`clear_poison`](ReentrantMutex::clear_poison) since.
-    pub fn is_poisoned(&self) -> bool {
-        self.inner.is_poisoned()
-    }
-
-    /// Says that what it protects is all right again.
-    pub fn clear_poison(&self) {
-        self.inner.clear_poison();
-    }
-
-    /// Who has it, and who waits for it.
-    pub fn statistics(&self) -> Statistics {
-        self.inner.statistics()
     }
 }

@@ -1,7 +1,7 @@
 //! A lock around plain data, for many readers or one writer.
 
-use super::lock_error::{LockResult, TryLockResult, checked, checked_try, must};
-use crate::{Statistics, travel::travels};
+use super::lock_error::{LockResult, TryLockResult, checked, checked_try, has_statistics, must, poisonable};
+use crate::travel::travels;
 use bytemuck::Pod;
 pub use procession_core::objects::{ReadGuard, WriteGuard};
 use procession_core::{Deadline, Result, objects};
@@ -33,7 +33,9 @@ pub struct RwLock<T: Pod> {
     inner: objects::RwLock<T>,
 }
 
-travels!(RwLock<T: Pod>);
+travels!(RwLock<T>, objects::RwLock::from_share);
+has_statistics!(RwLock<T>);
+poisonable!(RwLock);
 
 impl<T: Pod> RwLock<T> {
     /// A lock that is free.
@@ -110,20 +112,5 @@ impl<T: Pod> RwLock<T> {
     /// Those of [`write`](RwLock::write).
     pub fn write_timeout(&self, timeout: Duration) -> TryLockResult<WriteGuard<'_, T>> {
         checked_try(self.inner.write(Deadline::after(timeout))?, WriteGuard::is_poisoned)
-    }
-
-    /// Whether a writer died or panicked, and nobody has called [`clear_poison`](RwLock::clear_poison) since.
-    pub fn is_poisoned(&self) -> bool {
-        self.inner.is_poisoned()
-    }
-
-    /// Says that what it protects is all right again.
-    pub fn clear_poison(&self) {
-        self.inner.clear_poison();
-    }
-
-    /// Who has it, and who waits for it.
-    pub fn statistics(&self) -> Statistics {
-        self.inner.statistics()
     }
 }

@@ -1,10 +1,9 @@
 //! So many permits, each of which one process has at a time.
 
-use super::lock_error::must;
-use crate::{Statistics, travel};
+use super::lock_error::{has_statistics, must};
+use crate::travel::travels;
 pub use procession_core::objects::Permit;
 use procession_core::{Deadline, Result, objects};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::time::Duration;
 
 /// So many permits, each of which one process has at a time.
@@ -65,20 +64,11 @@ pub struct BoundedSemaphore {
     inner: objects::Semaphore,
 }
 
+has_statistics!(Semaphore, BoundedSemaphore);
+
 macro_rules! semaphore {
     ($type:ident, $bounded:literal, $(#[$release:meta])*) => {
-        impl Serialize for $type {
-            fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-                travel::send(self.inner.share(), serializer)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<$type, D::Error> {
-                let make = |share| objects::Semaphore::from_share(share, $bounded);
-                Ok($type { inner: travel::receive(deserializer, make)? })
-            }
-        }
+        travels!($type, |share| objects::Semaphore::from_share(share, $bounded));
 
         impl $type {
             /// A semaphore with so many permits; none at all is allowed.
@@ -133,11 +123,6 @@ macro_rules! semaphore {
             #[doc(alias = "get_value")]
             pub fn available(&self) -> u32 {
                 self.inner.available()
-            }
-
-            /// Which processes have permits, and who waits for one.
-            pub fn statistics(&self) -> Statistics {
-                self.inner.statistics()
             }
         }
     };
