@@ -158,7 +158,8 @@ fn serve_oneself() {
     for size in [10, 20_000, 0, 3, 9_000] {
         let loan = tasks.push(|out| {
             out.resize(out.len() + size, 5);
-            Ok(vec![event.share().clone(); size % 2])
+            // The first one never comes back.
+            Ok(vec![event.share().clone(); usize::from(size == 10)])
         });
         loans.push(loan.unwrap());
     }
