@@ -190,9 +190,11 @@ impl Engine {
                 state.start_due = None;
                 break;
             }
+            state.starting = true;
             drop(state);
             let started = Worker::start(&self.inbox, &self.name);
             state = self.lock();
+            state.starting = false;
             match started {
                 Ok(worker) if state.phase == Phase::Terminated => {
                     drop(state);

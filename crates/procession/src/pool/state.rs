@@ -43,6 +43,8 @@ pub(super) struct State {
     pub(super) look_due: Deadline,
     /// Starts in a row that came to nothing, weighted.
     pub(super) failed_starts: u32,
+    /// A worker is being started, and isn't among the workers yet.
+    pub(super) starting: bool,
     /// When the next start is due, if one is.
     pub(super) start_due: Option<Deadline>,
     /// Nothing could be moved although a worker is idle: not to be tried again before something came back.
@@ -65,6 +67,7 @@ impl State {
             deaths_seen,
             look_due: Deadline::after(Duration::ZERO),
             failed_starts: 0,
+            starting: false,
             start_due: None,
             stuck: false,
             submitted: 0,
@@ -241,7 +244,7 @@ impl State {
     }
 
     fn has_given_up(&self) -> bool {
-        self.failed_starts >= MOST_FAILED_STARTS && self.workers.is_empty()
+        self.failed_starts >= MOST_FAILED_STARTS && self.workers.is_empty() && !self.starting
     }
 
     pub(super) fn fail(&mut self, piece: &Piece, error: &TaskError) {
