@@ -126,7 +126,10 @@ fn start(arena: &Arena, root: &Root, order: &Order<'_>, asker: u32) -> Result<Ar
     if !members.is_alive(order.starter) || !members.hand_over(order.owner, order.starter, me) {
         return Err(Error::new(ErrorKind::StartFailed, "who wanted the process has died"));
     }
-    root.start(arena, order).inspect_err(|_| recovery::give_up(arena, order.owner, me))
+    root.start(arena, order).inspect_err(|_| {
+        CallRecord::withdraw(arena, order.call, order.owner);
+        recovery::give_up(arena, order.owner, me);
+    })
 }
 
 /// Whether a member acts for the same users and groups as the root, under the same restrictions.

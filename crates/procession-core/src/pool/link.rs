@@ -233,14 +233,12 @@ impl Drop for Link {
         // All of this as long as the link names its owner, and so can't be freed and become another's.
         self.close();
         self.record.room.notify();
-        if self.record.sides.second().is_none() {
-            // Results that nobody received, of a worker that was swept.
-            let _ = self.record.for_each_lent(self.arena, |lent, is_argument| {
-                if !is_argument && let Ok(listed) = lent.listed(self.arena) {
-                    listed.release(self.arena, Holder::Nobody);
-                }
-            });
-        }
+        // Results that nobody will receive, of a worker that was swept. (A living worker's are its own.)
+        self.record.for_each_lent_result(self.arena, |lent| {
+            if let Ok(listed) = lent.listed(self.arena) {
+                listed.release(self.arena, Holder::Nobody);
+            }
+        });
         if let Ok(data) = self.arena.block(self.data) {
             let worker = || self.record.sides.second();
             // A worker's rings may still be used, so they are left to it, and to the sweep after its end (unless that has

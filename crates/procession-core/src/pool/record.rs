@@ -72,29 +72,42 @@ impl LinkRecord {
         Data::new(block, RING, RING)
     }
 
-    /// Calls `visit` with each lent argument (`true`) and result in the rings.
-    pub(super) fn for_each_lent(&self, arena: &Arena, mut visit: impl FnMut(Lent, bool)) -> Result<()> {
-        let block = arena.block(self.data.load(Acquire))?;
-        let bytes = snapshot(&self.tasks, &LinkRecord::task_data(block)?)?;
-        for frame in Frames::new(&bytes) {
-            let frame = frame?;
-            if frame.kind == BATCH {
-                let mut tasks = frame.payload.get(BATCH_HEADER..).unwrap_or_default();
-                while !tasks.is_empty() {
-                    if let (argument, true) = next_task(&mut tasks)? {
-                        visit(Lent::parse(argument)?, true);
+    /// Calls `visit` with each lent argument in the ring of tasks; as far as it can be read, see `snapshot`.
+    fn for_each_lent_argument(&self, arena: &Arena, mut visit: impl FnMut(Lent)) {
+        let mut look = || -> Result<()> {
+            let block = arena.block(self.data.load(Acquire))?;
+            let bytes = snapshot(&self.tasks, &LinkRecord::task_data(block)?)?;
+            for frame in Frames::new(&bytes) {
+                let frame = frame?;
+                if frame.kind == BATCH {
+                    let mut tasks = frame.payload.get(BATCH_HEADER..).unwrap_or_default();
+                    while !tasks.is_empty() {
+                        if let (argument, true) = next_task(&mut tasks)? {
+                            visit(Lent::parse(argument)?);
+                        }
                     }
                 }
             }
-        }
-        let bytes = snapshot(&self.results, &LinkRecord::result_data(block)?)?;
-        for frame in Frames::new(&bytes) {
-            let frame = frame?;
-            if frame.kind & LENT_RESULT != 0 {
-                visit(Lent::parse(frame.payload)?, false);
+            Ok(())
+        };
+        // A scribbled ring hides what it lent; that then belongs to nobody, and is freed.
+        let _ = look();
+    }
+
+    /// Calls `visit` with each lent result in the ring of results; likewise.
+    pub(super) fn for_each_lent_result(&self, arena: &Arena, mut visit: impl FnMut(Lent)) {
+        let mut look = || -> Result<()> {
+            let block = arena.block(self.data.load(Acquire))?;
+            let bytes = snapshot(&self.results, &LinkRecord::result_data(block)?)?;
+            for frame in Frames::new(&bytes) {
+                let frame = frame?;
+                if frame.kind & LENT_RESULT != 0 {
+                    visit(Lent::parse(frame.payload)?);
+                }
             }
-        }
-        Ok(())
+            Ok(())
+        };
+        let _ = look();
     }
 }
 
@@ -115,11 +128,11 @@ impl Recover for LinkRecord {
     fn parts(&self, arena: &Arena, _own: Block<'_>, visit: &mut dyn FnMut(u64)) {
         visit(self.pool.load(Acquire));
         visit(self.data.load(Acquire));
-        // A scribbled ring hides what it lent; that then belongs to nobody, and is freed.
-        let _ = self.for_each_lent(arena, |lent, is_argument| {
+        // The handles in an argument are its owner's until a worker has received them; then they are the worker's.
+        self.for_each_lent_argument(arena, |lent| visit(lent.offset));
+        self.for_each_lent_result(arena, |lent| {
             visit(lent.offset);
-            // The handles in an argument are its owner's until a worker has received them; then they are the worker's.
-            if !is_argument && let Ok(listed) = lent.listed(arena) {
+            if let Ok(listed) = lent.listed(arena) {
                 listed.offsets().for_each(&mut *visit);
             }
         });

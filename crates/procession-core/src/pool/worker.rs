@@ -12,7 +12,7 @@ use crate::{
     family,
     kill_point::kill_point,
     members::Owner,
-    references::Parcel,
+    references::{Holder, Parcel},
     ring::{Consumer, Producer},
     start::{Function, FunctionId, Verdict},
     sys::clock::Deadline,
@@ -94,7 +94,19 @@ impl Worker {
             }
             self.tasks.retire(space);
         }
+        self.hand_over();
         Ok(())
+    }
+
+    /// Before an orderly end: handles in results that the owner has not received are nobody's from now on, so that this process isn't
+    /// taken for one that died with the objects.
+    fn hand_over(&self) {
+        let mine = Holder::Member(self.arena.me().slot());
+        self.record.for_each_lent_result(self.arena, |lent| {
+            if let Ok(listed) = lent.listed(self.arena) {
+                listed.pass(self.arena, mine, Holder::Nobody);
+            }
+        });
     }
 
     fn next(&mut self, batch: &mut Vec<u8>) -> Result<Next> {
@@ -138,7 +150,8 @@ impl Worker {
             return Ok(false);
         }
         if let Some(envelope) = handles {
-            envelope.send();
+            // They stay this process's until the owner has received them, or this process ends: see `hand_over`.
+            envelope.keep();
         }
         self.pool.results.notify();
         if self.results.is_half_full() {

@@ -17,25 +17,37 @@ use crate::{
 #[repr(C)]
 pub(crate) struct Sides([AtomicU64; 2]);
 
+/// What no other word in shared memory has that looks like an owner's: a sweep may come late, when the record has been freed and
+/// something else is there.
+const SIDE: u64 = 0b101 << 61;
+
+fn word(owner: Owner) -> u64 {
+    owner.to_bits() | SIDE
+}
+
+fn owner(word: u64) -> Option<Owner> {
+    if word & SIDE == SIDE { Owner::from_bits(word & !SIDE) } else { None }
+}
+
 impl Sides {
     /// For an object that nobody knows yet.
     pub(crate) fn set(&self, first: Option<Owner>, second: Option<Owner>) {
         for (side, owner) in self.0.iter().zip([first, second]) {
-            side.store(owner.map_or(Owner::NOBODY, Owner::to_bits), Relaxed);
+            side.store(owner.map_or(Owner::NOBODY, word), Relaxed);
         }
     }
 
     /// Says who the second side will be, before it starts.
     pub(crate) fn set_second(&self, owner: Owner) {
-        self.0[1].store(owner.to_bits(), SeqCst);
+        self.0[1].store(word(owner), SeqCst);
     }
 
     pub(crate) fn first(&self) -> Option<Owner> {
-        Owner::from_bits(self.0[0].load(SeqCst))
+        owner(self.0[0].load(SeqCst))
     }
 
     pub(crate) fn second(&self) -> Option<Owner> {
-        Owner::from_bits(self.0[1].load(SeqCst))
+        owner(self.0[1].load(SeqCst))
     }
 
     /// The first side lets go: true when nobody is left.
@@ -65,7 +77,7 @@ impl Sides {
     }
 
     fn leave(&self, side: usize, owner: Owner) {
-        let _ = self.0[side].compare_exchange(owner.to_bits(), Owner::NOBODY, SeqCst, SeqCst);
+        let _ = self.0[side].compare_exchange(word(owner), Owner::NOBODY, SeqCst, SeqCst);
     }
 
     fn is_abandoned(&self) -> bool {

@@ -106,7 +106,7 @@ struct Found {
 }
 
 /// Frees the objects to which there is no reference: of processes that were killed while they counted, and those that couldn't
-/// be freed while somebody was told of a death. True if no other count is too high.
+/// be freed while somebody was told of a death; and corrects counts that are too high. True unless some could not be judged.
 fn end_unreferenced(arena: &Arena) -> bool {
     let mut counted = Vec::new();
     arena.for_each_held(|block, state, header| counted.push((block, state, header.references.snapshot())));
@@ -121,14 +121,13 @@ fn end_unreferenced(arena: &Arena) -> bool {
     let mut all_right = true;
     for (block, state, before) in counted {
         let found = found.remove(&block.offset()).unwrap_or_default();
-        let is_seen = !found.unsettled
-            && arena.record::<Header>(block).is_ok_and(|header| header.references.snapshot() == before);
+        let Ok(header) = arena.record::<Header>(block) else { continue };
+        let is_seen = !found.unsettled && header.references.snapshot() == before && block.state() == state;
         if is_seen && found.references == 0 {
             arena.end_held(block, state);
-        } else if is_seen {
-            // It's only the state that may be changed here: the object may be freed at any time.
-            all_right &= Count::counted(before) == found.references;
-        } else {
+        } else if is_seen && Count::counted(before) > found.references {
+            header.references.correct(before, found.references);
+        } else if !is_seen {
             // Somebody who found that he was the last may have left it to a sweep.
             all_right &= found.references > 0;
         }

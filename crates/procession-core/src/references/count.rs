@@ -8,7 +8,7 @@ use crate::atomic::{
 /// Bits 0..32: how many references there are; bits 32..64: how often that changed.
 ///
 /// Never too low: what is to be a reference is counted before it is one, and until it has ceased to be one. Too high after a
-/// death in between: then the object ends in a sweep.
+/// death in between, until a sweep corrects it.
 #[derive(Debug)]
 #[repr(transparent)]
 pub(crate) struct Count(AtomicU64);
@@ -40,6 +40,14 @@ impl Count {
     /// The whole word. If it's the same before and after a look at all references, the look saw them all.
     pub(crate) fn snapshot(&self) -> u64 {
         self.0.load(Acquire)
+    }
+
+    /// Lowers the number to what a look found, unless the word has changed since the snapshot before it.
+    ///
+    /// Only if it's too high: then nobody ends the object by releasing, and it's there.
+    pub(crate) fn correct(&self, snapshot: u64, found: u32) {
+        let correct = (snapshot.wrapping_add(CHANGE) & !u64::from(u32::MAX)) | u64::from(found);
+        let _ = self.0.compare_exchange(snapshot, correct, AcqRel, Relaxed);
     }
 
     /// How many references a snapshot counts.

@@ -119,6 +119,13 @@ impl Listed {
         self.0.into_iter().map(adopt).collect()
     }
 
+    /// Those that `from` has are `to`'s from now on.
+    pub(crate) fn pass(&self, arena: &Arena, from: Holder, to: Holder) {
+        for reference in &self.0 {
+            arena.pass_reference(*reference, from, to);
+        }
+    }
+
     /// Of a message that nobody will receive: gives back those that `holder` has.
     pub(crate) fn release(&self, arena: &Arena, holder: Holder) {
         for reference in &self.0 {

@@ -133,7 +133,8 @@ impl<'a> Consumer<'a> {
     }
 }
 
-/// All committed and not retired frames, for one who is neither side: the sweep, after one side's death.
+/// All committed and not retired frames, for one who is neither side. What a side that has ended wrote or was to read is right;
+/// while both sides are at work it may be nonsense, or an error.
 pub(crate) fn snapshot(ring: &Ring, data: &Data) -> Result<Vec<u8>> {
     let (head, tail) = ring.committed(data.capacity())?;
     let (available, mut out) = (tail.wrapping_sub(head) as usize, Vec::new());

@@ -116,6 +116,9 @@ pub(super) struct Surroundings {
 /// The parts behind the record, in their order.
 const PARTS: usize = 4;
 
+/// The last of them.
+const ARGUMENT: usize = 3;
+
 impl CallRecord {
     fn lengths(&self) -> [&AtomicU64; PARTS] {
         [&self.name_len, &self.attributes_len, &self.environment_len, &self.argument_len]
@@ -172,12 +175,22 @@ impl CallRecord {
         arena.block(handle.offset)?.read(at, len)
     }
 
+    /// Of a process that never came to be: takes back the handles in its argument, before anybody is told that it's dead.
+    pub(crate) fn withdraw(arena: &Arena, handle: Handle, member: Owner) {
+        if let Ok((at, len)) = CallRecord::part(arena, handle, ARGUMENT)
+            && let Ok(block) = arena.block(handle.offset)
+            && let Ok((listed, _)) = Listed::read(block, at, len)
+        {
+            listed.release(arena, Holder::Member(member.slot()));
+        }
+    }
+
     /// What there is to do, for the process itself.
     pub(super) fn job(arena: &'static Arena, handle: Handle) -> Result<Job> {
         let record = arena.object::<CallRecord>(handle)?;
         let name = CallRecord::read_part(arena, handle, 0)?;
         let attributes = CallRecord::read_part(arena, handle, 1)?;
-        let (argument_at, argument_len) = CallRecord::part(arena, handle, 3)?;
+        let (argument_at, argument_len) = CallRecord::part(arena, handle, ARGUMENT)?;
         Ok(Job {
             function: FunctionId {
                 offset: record.function.load(Acquire),

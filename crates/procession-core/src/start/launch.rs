@@ -162,6 +162,7 @@ impl<'a> Launch<'a> {
         match process {
             Ok(process) => Ok(Running { arena, owner, call, process, kill_on_drop }),
             Err(e) => {
+                CallRecord::withdraw(arena, call, owner);
                 CallRecord::release(arena, call, owner);
                 give_up(arena, owner);
                 Err(e)
@@ -317,7 +318,7 @@ impl Drop for Running {
         }
         let has_ended = self.exit().is_some();
         CallRecord::release(self.arena, self.call, self.owner);
-        // After an end that was seen, the slot is free for the next at once.
+        // After an end that was seen, the slot is free for the next, unless somebody sweeps just now.
         if has_ended {
             recovery::try_sweep(self.arena);
         }

@@ -112,3 +112,24 @@ pub(super) fn travels_back_whole() {
     through_a_pool.wait().unwrap();
     assert!(!made.is_broken());
 }
+
+/// Nobody died: the process never was.
+pub(super) fn a_start_that_fails_does_not_break_it() {
+    let barrier = Barrier::new(2).unwrap();
+    let fails = |barrier: &Barrier| {
+        let too_much =
+            Process::builder().start_method(StartMethod::Spawn).env("TOO_MUCH", "x".repeat(300_000));
+        too_much.spawn(is_broken, (barrier.clone(),)).is_err_and(|e| e.is_start_failed())
+    };
+    assert!(fails(&barrier) && !barrier.is_broken());
+    // Of a member as well, for which the root starts.
+    let in_a_member = |barrier: Barrier| {
+        let too_much =
+            Process::builder().start_method(StartMethod::Spawn).env("TOO_MUCH", "x".repeat(300_000));
+        too_much.spawn(is_broken, (barrier,)).is_err()
+    };
+    assert!(Process::spawn(in_a_member, (barrier.clone(),)).unwrap().join().unwrap());
+    assert!(!barrier.is_broken());
+    drop(barrier);
+    assert_nothing_left();
+}

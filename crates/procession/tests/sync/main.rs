@@ -2,7 +2,7 @@
 
 use procession::{
     Array, Barrier, BoundedSemaphore, Condition, Event, Mutex, Once, OnceValue, Pool, Process,
-    ReentrantMutex, RwLock, Semaphore, TaskError, Value, family,
+    ReentrantMutex, RwLock, Semaphore, StartMethod, TaskError, Value, family,
 };
 use procession_testing::tests;
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -75,6 +75,7 @@ fn main() -> ExitCode {
             barrier::a_death_breaks_it,
             barrier::an_orderly_end_does_not_break_it,
             barrier::travels_back_whole,
+            barrier::a_start_that_fails_does_not_break_it,
             once::once,
             once::a_death_or_panic_before_the_end_leaves_it_undone,
             value::integers,
