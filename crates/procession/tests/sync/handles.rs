@@ -251,3 +251,39 @@ pub(super) fn are_refused_in_a_plain_fork() {
     drop((guard, permit));
     assert!(!mutex.is_poisoned() && semaphore.available() == 1);
 }
+
+/// A busy pool whose results are handles, while others start and end, and sweep: each task is run once, and none loses its handle.
+pub(super) fn of_results_on_their_way_are_nobody_elses_business() {
+    let (pool, ran, done) = (Pool::new(2).unwrap(), Value::new(0_u64).unwrap(), AtomicUsize::new(0));
+    let make = |ran: Value<u64>, bytes: Vec<u8>| {
+        ran.fetch_add(1).unwrap();
+        let event = Event::new().unwrap();
+        event.set().unwrap();
+        (event, bytes.len())
+    };
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while done.load(Ordering::Relaxed) == 0 {
+                Process::spawn(|| (), ()).unwrap().join().unwrap();
+                procession_core::sweep().unwrap();
+            }
+        });
+        let work = || {
+            for _ in 0..20 {
+                let submit = |i: usize| pool.apply_async(make, (ran.clone(), vec![0; i * 70])).unwrap();
+                let results: Vec<_> = (0..100).map(submit).collect();
+                for (i, result) in results.iter().enumerate() {
+                    let (event, len) = result.get().unwrap();
+                    assert!(event.is_set() && len == i * 70);
+                }
+            }
+        };
+        let worked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(work));
+        done.store(1, Ordering::Relaxed);
+        worked.unwrap();
+    });
+    assert_eq!(ran.load(), 2000);
+    pool.join().unwrap();
+    drop(ran);
+    assert_nothing_left();
+}

@@ -43,6 +43,7 @@ fn main() -> ExitCode {
             handles::that_are_not_received_are_given_back,
             handles::of_tasks_that_run_elsewhere_go_with_them,
             handles::are_received_while_others_sweep,
+            handles::of_results_on_their_way_are_nobody_elses_business,
             handles::end_with_the_last_of_them,
             handles::are_of_one_type,
             handles::do_not_leave_the_family,
