@@ -40,7 +40,7 @@ use std::{ops::RangeBounds, time::Duration};
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Array<T: Pod> {
     inner: objects::Array<T>,
 }

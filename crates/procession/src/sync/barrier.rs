@@ -34,7 +34,7 @@ use std::time::Duration;
 ///     Ok(process.join()?)
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Barrier {
     inner: objects::Barrier,
 }

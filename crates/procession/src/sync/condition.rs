@@ -35,7 +35,7 @@ use std::time::Duration;
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Condition {
     inner: objects::Condition,
 }

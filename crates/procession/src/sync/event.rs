@@ -28,7 +28,7 @@ use std::time::Duration;
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Event {
     inner: objects::Event,
 }

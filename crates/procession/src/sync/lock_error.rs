@@ -118,13 +118,19 @@ macro_rules! poisonable {
 }
 pub(crate) use poisonable;
 
-/// Who has it and who waits: `$type` has a field `inner` that knows.
+/// Who has it and who waits, also as `Debug`: `$type` has a field `inner` that knows.
 macro_rules! has_statistics {
     ($($type:ident $(<$t:ident>)?),*) => {
         $(impl$(<$t: bytemuck::Pod>)? $type$(<$t>)? {
             /// Who has it, and who waits for it.
             pub fn statistics(&self) -> procession_core::objects::Statistics {
                 self.inner.statistics()
+            }
+        }
+
+        impl$(<$t: bytemuck::Pod>)? std::fmt::Debug for $type$(<$t>)? {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                self.inner.fmt(f)
             }
         })*
     };

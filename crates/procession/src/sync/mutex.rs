@@ -54,7 +54,7 @@ use std::time::Duration;
 /// guard[0] += 1;
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Mutex<T: Pod> {
     inner: objects::Mutex<T>,
 }

@@ -24,7 +24,7 @@ use std::time::Duration;
 /// assert_eq!(*seed.get_or_init(|| 7)?, first);
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OnceValue<T: Pod> {
     inner: objects::Once<T>,
 }
@@ -45,7 +45,7 @@ pub struct OnceValue<T: Pod> {
 /// prepared.call_once(|| unreachable!())?;
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Once {
     inner: objects::Once<()>,
 }

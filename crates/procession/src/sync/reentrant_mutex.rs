@@ -30,7 +30,7 @@ use std::time::Duration;
 /// assert_eq!(outer.get(), 1);
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct ReentrantMutex<T: Pod> {
     inner: objects::ReentrantMutex<T>,
 }

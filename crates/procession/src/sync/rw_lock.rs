@@ -28,7 +28,7 @@ use std::time::Duration;
 /// settings.write()?[0] = 7;
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct RwLock<T: Pod> {
     inner: objects::RwLock<T>,
 }

@@ -37,7 +37,7 @@ use std::time::Duration;
 ///     Ok(())
 /// }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Semaphore {
     inner: objects::Semaphore,
 }
@@ -59,7 +59,7 @@ pub struct Semaphore {
 /// assert!(semaphore.release().unwrap_err().is_not_held());
 /// # Ok(()) }
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BoundedSemaphore {
     inner: objects::Semaphore,
 }
