@@ -146,6 +146,7 @@ impl Arena {
     }
 
     /// Who this process is.
+    #[inline]
     pub(crate) fn me(&self) -> Owner {
         *self.me.get().expect("set when the family is joined")
     }

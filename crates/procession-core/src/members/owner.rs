@@ -44,6 +44,7 @@ impl Owner {
     }
 
     /// As what fits a lock word.
+    #[inline]
     pub(crate) fn tag(self) -> Tag {
         Tag((self.slot as u32 + 1) | (self.generation << SLOT_BITS) & Tag::MASK)
     }
@@ -66,6 +67,7 @@ impl Tag {
     /// The bits of a word that hold a tag.
     pub(crate) const MASK: u32 = (1 << TAG_BITS) - 1;
 
+    #[inline]
     pub(crate) fn bits(self) -> u32 {
         self.0
     }

@@ -122,6 +122,7 @@ impl ThreadMutex {
     }
 }
 
+#[inline]
 fn this_thread(me: Tag) -> u64 {
     u64::from(me.bits()) << 32 | u64::from(thread_id())
 }
