@@ -146,6 +146,11 @@ pub fn stop(process: u32) -> rustix::io::Result<()> {
     send(process, Signal::STOP)
 }
 
+/// Has one that was stopped go on (SIGCONT).
+pub fn resume(process: u32) -> rustix::io::Result<()> {
+    send(process, Signal::CONT)
+}
+
 fn send(process: u32, signal: Signal) -> rustix::io::Result<()> {
     let pid = Pid::from_raw(process as i32).ok_or(rustix::io::Errno::SRCH)?;
     let pidfd = pidfd_open(pid, PidfdFlags::empty())?;

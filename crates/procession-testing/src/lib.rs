@@ -7,7 +7,7 @@ mod rng;
 mod values;
 mod watchdog;
 
-pub use census::{Census, children, forkserver, is_helper, kill, processes_with, stop};
+pub use census::{Census, children, forkserver, is_helper, kill, processes_with, resume, stop};
 pub use gate::Gate;
 pub use rng::Rng;
 pub use values::{OneWay, Stubborn, raise};

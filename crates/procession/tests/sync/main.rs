@@ -65,6 +65,7 @@ fn main() -> ExitCode {
             semaphore::bounded_release,
             semaphore::permits_of_the_dead_come_back,
             semaphore::handles_in_transit_leave_nothing_behind,
+            semaphore::a_stopped_process_stops_nobody,
             condition::wakes_one_or_all,
             condition::timeouts,
             condition::producer_and_consumer,

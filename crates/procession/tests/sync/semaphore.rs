@@ -116,3 +116,33 @@ pub(super) fn handles_in_transit_leave_nothing_behind() {
     drop((semaphore, lock));
     assert_nothing_left();
 }
+
+/// There is no lock inside: a process that is stopped in the middle of whatever it does keeps its permit, and nothing else.
+pub(super) fn a_stopped_process_stops_nobody() {
+    let (semaphore, rounds) = (Semaphore::new(2).unwrap(), Value::new(0_u64).unwrap());
+    let work = |semaphore: Semaphore, rounds: Value<u64>| -> () {
+        loop {
+            drop(semaphore.acquire().unwrap());
+            rounds.fetch_add(1).unwrap();
+        }
+    };
+    let busy = Process::spawn(work, (semaphore.clone(), rounds.clone())).unwrap();
+    let mut stopped_with_a_permit = 0;
+    for _ in 0..200 {
+        let seen = rounds.load();
+        while rounds.load() == seen {
+            thread::yield_now();
+        }
+        procession_testing::stop(busy.pid()).unwrap();
+        // Whether it has stopped already or not.
+        for _ in 0..50 {
+            drop(semaphore.acquire().unwrap());
+        }
+        stopped_with_a_permit += 2 - semaphore.available();
+        procession_testing::resume(busy.pid()).unwrap();
+    }
+    println!("{stopped_with_a_permit} of 200 stops with a permit");
+    busy.kill().unwrap();
+    busy.join().unwrap_err();
+    let _both = (semaphore.acquire().unwrap(), semaphore.acquire().unwrap());
+}
