@@ -80,6 +80,7 @@
 mod codec;
 mod error;
 pub mod family;
+mod handles;
 mod panics;
 mod pool;
 mod process;

@@ -179,16 +179,22 @@ impl<T: Pod> Array<T> {
         watch: &mut Watch,
         deadline: Deadline,
     ) -> Result<Option<usize>> {
-        let (record, me) = (&*self.shared, arena.me());
         let is_vacant = watch.look(arena);
         let is_dead = |owner: Owner| {
             !arena.members().is_alive(owner) || is_vacant.as_ref().is_some_and(|look| look(owner.slot()))
         };
-        if record.lock.lock(me.tag(), arena, deadline).is_none() {
-            return Ok(None);
-        }
         // Whoever had the lock and died has stored an owner or not.
-        let _unlock = Unlock(&record.lock);
+        let claim = || self.claim_locked(arena.me(), range, is_dead);
+        arena.locked_until(&self.shared.lock, deadline, claim).unwrap_or(Ok(None))
+    }
+
+    fn claim_locked(
+        &self,
+        me: Owner,
+        range: &Range<usize>,
+        is_dead: impl Fn(Owner) -> bool,
+    ) -> Result<Option<usize>> {
+        let record = &*self.shared;
         let (mut place, mut is_taken, mut mine) = (None, false, 0);
         for (i, part) in record.parts.iter().enumerate() {
             let owner = Owner::from_bits(part.owner.load(Acquire));
@@ -231,14 +237,6 @@ impl<T: Pod> Array<T> {
 
     fn details(&self) -> [(&'static str, u64); 2] {
         [("len", self.len as u64), ("poisoned", self.is_poisoned().into())]
-    }
-}
-
-struct Unlock<'a>(&'a RawMutex);
-
-impl Drop for Unlock<'_> {
-    fn drop(&mut self) {
-        self.0.unlock();
     }
 }
 

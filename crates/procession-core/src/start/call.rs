@@ -134,22 +134,25 @@ impl CallRecord {
         let attributes = parts.attributes.map_or(Vec::new(), Attributes::to_bytes);
         // The new process's from the start: if it never comes to be, they go with it.
         let envelope = Envelope::new(arena, &parts.argument.shares, member)?;
-        let argument = [envelope.prefix(), parts.argument.bytes.clone()].concat();
-        let bytes = [parts.name.as_bytes(), &attributes, parts.environment.as_bytes(), &argument];
-        let total: usize = bytes.iter().map(|part| part.len()).sum();
+        let listed = envelope.prefix();
+        let (name, environment) = (parts.name.as_bytes(), parts.environment.as_bytes());
+        let bytes: [&[&[u8]]; PARTS] =
+            [&[name], &[&attributes], &[environment], &[&listed, &parts.argument.bytes]];
+        let lengths = bytes.map(|pieces| pieces.iter().map(|piece| piece.len()).sum::<usize>());
+        let total: usize = lengths.iter().sum();
         let block = arena.alloc(BYTES_AT + total.max(SHORT))?;
         let mut at = BYTES_AT;
-        for part in bytes {
-            block.write(at, part)?;
-            at += part.len();
+        for piece in bytes.into_iter().flatten() {
+            block.write(at, piece)?;
+            at += piece.len();
         }
         let record: &CallRecord = arena.record(block)?;
         record.sides.set(Some(arena.me()), Some(member));
         record.function.store(function.offset, Relaxed);
         record.signature.store(function.signature, Relaxed);
         record.method.store(u64::from(default_method() as u32), Relaxed);
-        for (len, part) in record.lengths().into_iter().zip(bytes) {
-            len.store(part.len() as u64, Relaxed);
+        for (place, len) in record.lengths().into_iter().zip(lengths) {
+            place.store(len as u64, Relaxed);
         }
         record.result.store(0, Relaxed);
         record.exit.store(0, Relaxed);

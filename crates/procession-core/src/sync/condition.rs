@@ -58,36 +58,19 @@ mod loom_tests {
     use super::*;
     use crate::{
         kill_point::{KillPoint, check, until},
-        members::{Owner, Tag},
-        sync::{Census, RawMutex},
-    };
-    use loom::{
-        cell::UnsafeCell,
+        members::Tag,
         sync::{
-            Arc,
-            atomic::{AtomicU32, Ordering::SeqCst},
+            RawMutex,
+            model::{Dead, tag},
         },
-        thread,
     };
+    use loom::{cell::UnsafeCell, sync::Arc, thread};
 
     struct World {
         lock: RawMutex,
         condition: RawCondition,
         tokens: UnsafeCell<u32>,
-        dead: AtomicU32,
-    }
-
-    impl Census for World {
-        fn is_marked_dead(&self, tag: Tag) -> bool {
-            self.dead.load(SeqCst) == tag.bits()
-        }
-        fn is_gone(&self, _: Tag) -> bool {
-            false
-        }
-    }
-
-    fn tag(slot: usize) -> Tag {
-        Owner::new(slot, 1).unwrap().tag()
+        dead: Dead,
     }
 
     impl World {
@@ -96,12 +79,12 @@ mod loom_tests {
                 lock: RawMutex::new(),
                 condition: RawCondition { change: EventCount::new() },
                 tokens: UnsafeCell::new(0),
-                dead: AtomicU32::new(0),
+                dead: Dead::nobody(),
             })
         }
 
         fn lock(&self, me: Tag) {
-            let _ = self.lock.lock(me, self, Deadline::NEVER).unwrap();
+            let _ = self.lock.lock(me, &self.dead, Deadline::NEVER).unwrap();
         }
 
         fn tokens<R>(&self, f: impl FnOnce(&mut u32) -> R) -> R {
@@ -127,7 +110,7 @@ mod loom_tests {
         }
 
         fn bury(&self, dead: Tag) {
-            self.dead.store(dead.bits(), SeqCst);
+            self.dead.set(dead);
             self.lock.mark(dead);
             self.condition.mark();
         }

@@ -5,6 +5,8 @@ mod barrier;
 mod condition;
 mod event;
 mod event_count;
+#[cfg(all(test, loom))]
+mod model;
 mod mutex;
 mod read_write;
 mod semaphore;

@@ -79,7 +79,11 @@ impl RawMutex {
     /// Whether somebody has the lock who is said to be dead, by the word or the process table.
     pub(crate) fn has_dead_holder(&self, census: &impl Census) -> bool {
         let word = self.word.load(Acquire);
-        Tag::from_word(word).is_some_and(|holder| word & DIED != 0 || census.is_marked_dead(holder))
+        Tag::from_word(word).is_some_and(|holder| RawMutex::is_dead(word, holder, census))
+    }
+
+    fn is_dead(word: u32, holder: Tag, census: &impl Census) -> bool {
+        word & DIED != 0 || census.is_marked_dead(holder)
     }
 
     /// Takes the lock like `lock`, for one who has looked for long enough.
@@ -127,7 +131,7 @@ impl RawMutex {
         let word = self.word.load(Relaxed);
         let how = match Tag::from_word(word) {
             None => Locked::Clean,
-            Some(holder) if word & DIED != 0 || census.is_marked_dead(holder) => Locked::Recovered,
+            Some(holder) if RawMutex::is_dead(word, holder, census) => Locked::Recovered,
             Some(_) => return None,
         };
         self.word.compare_exchange(word, word & WAITERS | slept | me.bits(), Acquire, Relaxed).ok()?;
@@ -178,49 +182,32 @@ mod loom_tests {
     use super::*;
     use crate::{
         kill_point::{KillPoint, check, until},
-        members::Owner,
+        sync::model::{Dead, tag},
         sys::futex::Futex,
     };
-    use loom::{
-        cell::UnsafeCell,
-        sync::{Arc, atomic::AtomicU32},
-        thread,
-    };
+    use loom::{cell::UnsafeCell, sync::Arc, thread};
 
     struct World {
         mutex: RawMutex,
-        dead: AtomicU32,
+        dead: Dead,
         value: UnsafeCell<u32>,
-    }
-
-    impl Census for World {
-        fn is_marked_dead(&self, tag: Tag) -> bool {
-            self.dead.load(Acquire) == tag.bits()
-        }
-        fn is_gone(&self, _: Tag) -> bool {
-            false
-        }
     }
 
     impl World {
         fn new() -> Arc<World> {
             Arc::new(World {
                 mutex: RawMutex { word: Futex::new(0) },
-                dead: AtomicU32::new(0),
+                dead: Dead::nobody(),
                 value: UnsafeCell::new(0),
             })
         }
 
         fn add_one(&self, me: Tag) {
-            let _ = self.mutex.lock(me, self, Deadline::NEVER).unwrap();
+            let _ = self.mutex.lock(me, &self.dead, Deadline::NEVER).unwrap();
             // SAFETY: bounds: one value. Aliasing: the lock is held, which loom checks. Lifetime: in the world.
             self.value.with_mut(|v| unsafe { *v += 1 });
             self.mutex.unlock();
         }
-    }
-
-    fn tag(slot: usize) -> Tag {
-        Owner::new(slot, 1).unwrap().tag()
     }
 
     #[test]
@@ -231,7 +218,7 @@ mod loom_tests {
             let thread = thread::spawn(move || other.add_one(tag(1)));
             world.add_one(tag(2));
             thread.join().unwrap();
-            let _ = world.mutex.lock(tag(3), &*world, Deadline::NEVER).unwrap();
+            let _ = world.mutex.lock(tag(3), &world.dead, Deadline::NEVER).unwrap();
             // SAFETY: bounds: one value. Aliasing: the lock is held. Lifetime: in the world.
             assert_eq!(world.value.with(|v| unsafe { *v }), 2);
         });
@@ -244,7 +231,7 @@ mod loom_tests {
             let (victim, peer) = (world.clone(), world.clone());
             let victim = thread::spawn(move || {
                 if until(point, || victim.add_one(tag(1))) {
-                    victim.dead.store(tag(1).bits(), crate::atomic::Ordering::Release);
+                    victim.dead.set(tag(1));
                     victim.mutex.mark(tag(1));
                 }
             });
@@ -252,7 +239,7 @@ mod loom_tests {
             world.add_one(tag(3));
             victim.join().unwrap();
             peer.join().unwrap();
-            let _ = world.mutex.lock(tag(4), &*world, Deadline::NEVER).unwrap();
+            let _ = world.mutex.lock(tag(4), &world.dead, Deadline::NEVER).unwrap();
             // SAFETY: bounds: one value. Aliasing: the lock is held. Lifetime: in the world.
             assert!(world.value.with(|v| unsafe { *v }) >= 2);
         });
@@ -287,12 +274,12 @@ mod loom_tests {
     fn survives_the_thief() {
         check(|| {
             let world = World::new();
-            let _ = world.mutex.lock(tag(1), &*world, Deadline::NEVER).unwrap();
-            world.dead.store(tag(1).bits(), crate::atomic::Ordering::Release);
+            let _ = world.mutex.lock(tag(1), &world.dead, Deadline::NEVER).unwrap();
+            world.dead.set(tag(1));
             let thief = world.clone();
             let thief = thread::spawn(move || {
                 if until(KillPoint::MutexAfterSteal, || thief.add_one(tag(2))) {
-                    thief.dead.store(tag(2).bits(), crate::atomic::Ordering::Release);
+                    thief.dead.set(tag(2));
                     thief.mutex.mark(tag(2));
                 }
             });

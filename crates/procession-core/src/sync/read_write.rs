@@ -144,28 +144,15 @@ mod loom_tests {
     use super::*;
     use crate::{
         kill_point::{KillPoint, check, until},
-        members::Owner,
+        sync::model::{Dead, tag},
     };
     use loom::{cell::UnsafeCell, sync::Arc, thread};
 
     struct World {
         lock: RawReadWrite,
         readers: [AtomicU32; 3],
-        dead: AtomicU32,
+        dead: Dead,
         value: UnsafeCell<u32>,
-    }
-
-    impl Census for World {
-        fn is_marked_dead(&self, tag: Tag) -> bool {
-            self.dead.load(Acquire) == tag.bits()
-        }
-        fn is_gone(&self, _: Tag) -> bool {
-            false
-        }
-    }
-
-    fn tag(slot: usize) -> Tag {
-        Owner::new(slot, 1).unwrap().tag()
     }
 
     impl World {
@@ -173,17 +160,17 @@ mod loom_tests {
             Arc::new(World {
                 lock: RawReadWrite { writer: ThreadMutex::new(), change: EventCount::new() },
                 readers: std::array::from_fn(|_| AtomicU32::new(0)),
-                dead: AtomicU32::new(0),
+                dead: Dead::nobody(),
                 value: UnsafeCell::new(0),
             })
         }
 
         fn is_dead(&self, slot: usize) -> bool {
-            self.is_marked_dead(tag(slot))
+            self.dead.is_marked_dead(tag(slot))
         }
 
         fn write(&self, slot: usize) {
-            let _ = self.lock.begin_write(tag(slot), self, Deadline::NEVER, || ()).unwrap().unwrap();
+            let _ = self.lock.begin_write(tag(slot), &self.dead, Deadline::NEVER, || ()).unwrap().unwrap();
             let left = || (!self.lock.has_readers(&self.readers, |slot| self.is_dead(slot))).then_some(());
             self.lock.change.wait_until(Deadline::NEVER, left);
             // SAFETY: bounds: one value. Aliasing: no reader and no other writer, which loom checks. Lifetime: in the world.
@@ -193,7 +180,7 @@ mod loom_tests {
 
         fn read(&self, slot: usize) -> u32 {
             self.lock.change.wait_until(Deadline::NEVER, || {
-                self.lock.bury_writer(tag(slot), self, || ());
+                self.lock.bury_writer(tag(slot), &self.dead, || ());
                 self.lock.try_read(&self.readers, slot, false).then_some(())
             });
             // SAFETY: bounds: one value. Aliasing: nobody writes, which loom checks. Lifetime: in the world.
@@ -203,7 +190,7 @@ mod loom_tests {
         }
 
         fn bury(&self, slot: usize) {
-            self.dead.store(tag(slot).bits(), crate::atomic::Ordering::Release);
+            self.dead.set(tag(slot));
             self.lock.mark(tag(slot));
         }
     }

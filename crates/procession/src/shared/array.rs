@@ -1,7 +1,8 @@
 //! Many plain values.
 
 use crate::{
-    sync::{LockResult, TryLockResult, checked, checked_try, has_statistics, must, poisonable},
+    handles::{has_statistics, poisonable},
+    sync::{LockResult, TryLockResult, checked, checked_try, must},
     travel::travels,
 };
 use bytemuck::Pod;

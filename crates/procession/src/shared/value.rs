@@ -1,6 +1,6 @@
 //! One plain value.
 
-use crate::{sync::has_statistics, travel::travels};
+use crate::{handles::has_statistics, travel::travels};
 use bytemuck::Pod;
 pub use procession_core::objects::{Integer, ValueGuard};
 use procession_core::{Deadline, Result, objects};

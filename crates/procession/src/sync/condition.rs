@@ -1,7 +1,7 @@
 //! A condition variable.
 
-use super::lock_error::{LockError, LockResult, checked, has_statistics};
-use crate::{MutexGuard, travel::travels};
+use super::lock_error::{LockError, LockResult, checked};
+use crate::{MutexGuard, handles::has_statistics, travel::travels};
 use bytemuck::Pod;
 use procession_core::{Deadline, Result, objects};
 use std::time::Duration;

@@ -1,7 +1,6 @@
 //! A flag that processes wait for.
 
-use super::lock_error::has_statistics;
-use crate::travel::travels;
+use crate::{handles::has_statistics, travel::travels};
 use procession_core::{Deadline, Result, objects};
 use std::time::Duration;
 

@@ -14,7 +14,7 @@ pub use barrier::{Barrier, BarrierWait};
 pub use condition::Condition;
 pub use event::Event;
 pub use lock_error::{LockError, LockResult, TryLockResult};
-pub(crate) use lock_error::{checked, checked_try, has_statistics, must, poisonable};
+pub(crate) use lock_error::{checked, checked_try, must};
 pub use mutex::{Mutex, MutexGuard};
 pub use once::{Once, OnceValue};
 pub use reentrant_mutex::{ReentrantMutex, ReentrantMutexGuard};

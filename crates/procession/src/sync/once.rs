@@ -1,7 +1,7 @@
 //! Something that one process does, once.
 
-use super::lock_error::{has_statistics, must};
-use crate::travel::travels;
+use super::lock_error::must;
+use crate::{handles::has_statistics, travel::travels};
 use bytemuck::Pod;
 use procession_core::{Deadline, Error, Result, objects};
 use std::time::Duration;

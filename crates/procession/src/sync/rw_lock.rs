@@ -1,7 +1,10 @@
 //! A lock around plain data, for many readers or one writer.
 
-use super::lock_error::{LockResult, TryLockResult, checked, checked_try, has_statistics, must, poisonable};
-use crate::travel::travels;
+use super::lock_error::{LockResult, TryLockResult, checked, checked_try, must};
+use crate::{
+    handles::{has_statistics, poisonable},
+    travel::travels,
+};
 use bytemuck::Pod;
 pub use procession_core::objects::{ReadGuard, WriteGuard};
 use procession_core::{Deadline, Result, objects};

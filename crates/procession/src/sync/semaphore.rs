@@ -1,7 +1,7 @@
 //! So many permits, each of which one process has at a time.
 
-use super::lock_error::{has_statistics, must};
-use crate::travel::travels;
+use super::lock_error::must;
+use crate::{handles::has_statistics, travel::travels};
 pub use procession_core::objects::Permit;
 use procession_core::{Deadline, Result, objects};
 use std::time::Duration;
