@@ -41,10 +41,14 @@ pub enum ErrorKind {
     BrokenBarrier,
     /// Who held a lock died or panicked.
     Poisoned,
+    /// Nobody has the other side of a channel.
+    Disconnected,
+    /// Tasks were not finished by any of the consumers that had them.
+    Lost,
 }
 
 impl ErrorKind {
-    const ALL: [ErrorKind; 17] = {
+    const ALL: [ErrorKind; 19] = {
         use ErrorKind::*;
         [
             NotInitialised,
@@ -64,6 +68,8 @@ impl ErrorKind {
             NotHeld,
             BrokenBarrier,
             Poisoned,
+            Disconnected,
+            Lost,
         ]
     };
 }
@@ -194,6 +200,16 @@ impl Error {
     /// Whether who held a lock before died or panicked, so that what it protects may be half changed.
     pub fn is_poisoned(&self) -> bool {
         self.0.kind == ErrorKind::Poisoned
+    }
+
+    /// Whether nobody has the other side of a channel any more.
+    pub fn is_disconnected(&self) -> bool {
+        self.0.kind == ErrorKind::Disconnected
+    }
+
+    /// Whether items of a joinable queue were lost: the consumers that had them died.
+    pub fn is_lost(&self) -> bool {
+        self.0.kind == ErrorKind::Lost
     }
 
     /// Whether a value could not be encoded or decoded.

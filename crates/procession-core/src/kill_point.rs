@@ -87,6 +87,20 @@ points! {
     ClaimAfterClaim = "claim.after_claim",
     ResultAfterBlock = "result.after_block",
     ResultAfterTakeOver = "result.after_take_over",
+    StreamAfterBlock = "stream.after_block",
+    StreamAfterTakeOver = "stream.after_take_over",
+    StreamBeforeResize = "stream.before_resize",
+    StreamAfterResize = "stream.after_resize",
+    StreamAfterClose = "stream.after_close",
+    StreamBeforeEnd = "stream.before_end",
+    StreamAfterClaim = "stream.after_claim",
+    StreamAfterForget = "stream.after_forget",
+    LeaseBeforeTable = "lease.before_table",
+    LeaseAfterClaim = "lease.after_claim",
+    LeaseAfterAgain = "lease.after_again",
+    LeaseAfterReturn = "lease.after_return",
+    LeaseAfterDone = "lease.after_done",
+    LeaseAfterLoss = "lease.after_loss",
 }
 
 /// Dies here if this point was armed.

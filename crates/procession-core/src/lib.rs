@@ -28,6 +28,7 @@ pub mod kill_point;
 pub mod objects;
 pub mod pool;
 pub mod start;
+pub mod stream;
 
 pub use arena::{Audit, Handle};
 pub use error::{Error, ErrorKind, Result};

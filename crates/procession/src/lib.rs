@@ -77,6 +77,7 @@
 
 #![deny(unsafe_code)]
 
+mod channel;
 mod codec;
 mod error;
 pub mod family;
@@ -84,6 +85,7 @@ mod handles;
 mod panics;
 mod pool;
 mod process;
+mod queue;
 mod shared;
 mod sync;
 mod task;
@@ -92,6 +94,10 @@ mod travel;
 /// What can lie in shared memory: plain data, any bits of which are a value.
 #[doc(no_inline)]
 pub use bytemuck::Pod;
+pub use channel::{
+    Connection, Iter, Message, Receiver, RecvError, Reservation, SendError, Sender, channel, channel_with,
+    duplex, pipe,
+};
 pub use error::TaskError;
 pub use panics::PanicInfo;
 pub use pool::{AsyncResult, Pool, PoolBuilder, PoolStatistics};
@@ -103,6 +109,7 @@ pub use procession_core::{
     start::{ExitStatus, StartMethod},
 };
 pub use procession_macros::{main, test};
+pub use queue::{JoinableQueue, JoinableQueueBuilder, Lease, Queue};
 pub use shared::{Array, ArrayGuard, Integer, Value, ValueGuard};
 pub use sync::{
     Barrier, BarrierWait, BoundedSemaphore, Condition, Event, LockError, LockResult, Mutex, MutexGuard, Once,

@@ -52,12 +52,14 @@ impl Arena {
                     audit.blocks += 1;
                 }
             }
-            BlockState::Reference { slot, .. }
-                if self.members().occupant(slot.into()).is_some() || belongs(block.offset()) =>
-            {
-                audit.references += 1;
+            BlockState::Reference { holder, .. } => {
+                let is_held = holder.slot().is_some_and(|slot| self.members().occupant(slot).is_some());
+                *(if is_held || belongs(block.offset()) {
+                    &mut audit.references
+                } else {
+                    &mut audit.leaked
+                }) += 1;
             }
-            BlockState::Reference { .. } => audit.leaked += 1,
             BlockState::Raw(_) if belongs(block.offset()) => audit.blocks += 1,
             BlockState::Raw(_) => audit.leaked += 1,
             BlockState::Object { kind, .. } => match Kind::from_bits(kind) {

@@ -21,14 +21,14 @@ use crate::{
 /// |---|---|---|
 /// | 0 | 0 | free |
 /// | 1 | an owner | raw memory; this process frees it, or the sweep after its death |
-/// | 2 | a slot (11 bits), a number (45 bits) | a reference to an object, see `references` |
+/// | 2 | a holder (12 bits), a number (44 bits) | a reference to an object, see `references` |
 /// | a kind | a generation | an object, freed when the last process that has it lets go |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BlockState {
     Free,
     Raw(Owner),
     Reference {
-        slot: u16,
+        holder: Holder,
         number: u64,
     },
     /// The kind is kept as bits: a scribbled one is found when it's looked up.
@@ -38,9 +38,50 @@ pub(crate) enum BlockState {
     },
 }
 
+/// Who has a reference.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Holder {
+    /// The slot's member. (It may be in a message as well.)
+    Member(usize),
+    /// A message that the slot's member has sent, or is about to send.
+    Message(usize),
+    /// No member any more: only a message that lists it.
+    Nobody,
+}
+
+impl Holder {
+    /// Messages are behind all slots.
+    const MESSAGES: u16 = 1 << 11;
+    const NOBODY: u16 = (1 << 12) - 1;
+
+    fn to_bits(self) -> u16 {
+        match self {
+            Holder::Member(slot) => slot as u16,
+            Holder::Message(slot) => slot as u16 + Holder::MESSAGES,
+            Holder::Nobody => Holder::NOBODY,
+        }
+    }
+
+    fn from_bits(bits: u16) -> Holder {
+        match bits {
+            Holder::NOBODY => Holder::Nobody,
+            Holder::MESSAGES.. => Holder::Message((bits - Holder::MESSAGES).into()),
+            _ => Holder::Member(bits.into()),
+        }
+    }
+
+    /// The member in whose name it is.
+    pub(crate) fn slot(self) -> Option<usize> {
+        match self {
+            Holder::Member(slot) | Holder::Message(slot) => Some(slot),
+            Holder::Nobody => None,
+        }
+    }
+}
+
 const RAW: u64 = 1;
 const REFERENCE: u64 = 2;
-const NUMBER_BITS: u32 = 45;
+const NUMBER_BITS: u32 = 44;
 
 impl BlockState {
     pub(crate) const GENERATION_MASK: u64 = (1 << 56) - 1;
@@ -50,8 +91,10 @@ impl BlockState {
         match self {
             BlockState::Free => 0,
             BlockState::Raw(owner) => RAW << 56 | owner.to_bits(),
-            BlockState::Reference { slot, number } => {
-                REFERENCE << 56 | (slot as u64) << NUMBER_BITS | number & BlockState::NUMBER_MASK
+            BlockState::Reference { holder, number } => {
+                REFERENCE << 56
+                    | u64::from(holder.to_bits()) << NUMBER_BITS
+                    | number & BlockState::NUMBER_MASK
             }
             BlockState::Object { kind, generation } => {
                 (kind as u64) << 56 | generation & BlockState::GENERATION_MASK
@@ -65,7 +108,7 @@ impl BlockState {
             (0, _) if rest == 0 => BlockState::Free,
             (1, Some(owner)) => BlockState::Raw(owner),
             (2, _) => BlockState::Reference {
-                slot: (rest >> NUMBER_BITS) as u16,
+                holder: Holder::from_bits((rest >> NUMBER_BITS) as u16),
                 number: rest & BlockState::NUMBER_MASK,
             },
             _ => BlockState::Object { kind, generation: rest },
@@ -137,8 +180,9 @@ impl<'a> Block<'a> {
 
     /// A number that lies in the block.
     pub(crate) fn read_word(self, at: usize) -> Result<u64> {
-        let bytes = self.read(at, 8)?;
-        Ok(u64::from_le_bytes(bytes.try_into().expect("eight bytes")))
+        let source = self.pointer(at, 8)?.cast::<u64>();
+        // SAFETY: bounds: checked by `pointer`. Aliasing, lifetime: as for `read`.
+        Ok(u64::from_le(unsafe { source.as_ptr().read_unaligned() }))
     }
 
     /// Copies bytes out of the block: whoever writes it later cannot change what the caller looks at.
@@ -207,6 +251,19 @@ impl Arena {
     /// Takes over a block that another process allocated for this one to free; false if somebody else was faster.
     pub(crate) fn take_over(&self, block: Block<'_>, from: Owner) -> bool {
         block.change_state(BlockState::Raw(from), BlockState::Raw(self.me()))
+    }
+
+    /// Takes over a block of whomever, dead or alive: for who has been given it. False if it's nobody's.
+    pub(crate) fn take_over_any(&self, block: Block<'_>) -> bool {
+        loop {
+            match block.state() {
+                found @ BlockState::Raw(_) if block.change_state(found, BlockState::Raw(self.me())) => {
+                    return true;
+                }
+                BlockState::Raw(_) => {}
+                _ => return false,
+            }
+        }
     }
 
     /// Calls `f` with every small block that isn't free, and with every large one.

@@ -9,17 +9,17 @@ use crate::{
 
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"PROCESS\x01");
 /// To be raised with every change of a shared layout.
-pub(super) const LAYOUT_VERSION: u64 = 2;
+pub(super) const LAYOUT_VERSION: u64 = 3;
 
 /// The unit in which the arena grows.
 pub(crate) const CHUNK: usize = 64 << 10;
 
 /// Sizes of small blocks. All are multiples of a cache line; each divides a chunk with little left over. The last ones
 /// are for records of one type only, see `Stable`.
-pub(super) const CLASSES: [usize; GENERAL + 4] = [
+pub(super) const CLASSES: [usize; GENERAL + 5] = [
     64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6528, 8128, 10880, 16320, 21760, 32640,
-    // Stable::Pool, Stable::Link, Stable::Reference, Stable::Wait
-    64, 768, 64, 64,
+    // Stable::Pool, Stable::Link, Stable::Reference, Stable::Wait, Stable::Stream
+    64, 768, 64, 64, 768,
 ];
 
 /// How many of the classes are for anything.
@@ -36,6 +36,7 @@ pub(crate) enum Stable {
     Link,
     Reference,
     Wait,
+    Stream,
 }
 
 /// How many states a chunk's control page has room for: bounds the number of blocks of the smallest class.

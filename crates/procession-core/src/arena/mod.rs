@@ -12,7 +12,7 @@ mod spans;
 mod tests;
 
 pub use audit::Audit;
-pub(crate) use block::{Block, BlockState};
+pub(crate) use block::{Block, BlockState, Holder};
 pub(crate) use layout::Stable;
 pub use object::Handle;
 pub(crate) use object::{Kind, Object, Shared};
@@ -189,7 +189,8 @@ impl Arena {
     }
 
     /// The start of the mapping plus `offset`, which must lie inside it.
-    fn pointer(&self, offset: usize, len: usize) -> NonNull<u8> {
+    #[inline]
+    pub(crate) fn pointer(&self, offset: usize, len: usize) -> NonNull<u8> {
         assert!(
             offset.checked_add(len).is_some_and(|end| end <= self.mapping.len()),
             "an access outside the arena"
@@ -227,18 +228,18 @@ impl Arena {
     }
 
     /// Runs `f` as the only one who sweeps, if there were deaths since the last sweep that said it was all right now.
-    /// If somebody does already: waits for the end of that only if `wait`.
-    pub(crate) fn recovering(&self, wait: bool, f: impl FnOnce() -> bool) {
+    /// If somebody does already: waits for the end of that until the deadline. False if that didn't come.
+    pub(crate) fn recovering(&self, deadline: Deadline, f: impl FnOnce() -> bool) -> bool {
         let header = self.header();
         if header.swept.load(Acquire) == self.deaths() {
-            return;
+            return true;
         }
-        let deadline = if wait { Deadline::NEVER } else { Deadline::PASSED };
-        self.locked_until(&header.recovery_lock, deadline, || {
+        let done = self.locked_until(&header.recovery_lock, deadline, || {
             let deaths = self.deaths();
-            if f() {
+            if header.swept.load(Acquire) != deaths && f() {
                 header.swept.store(deaths, Release);
             }
         });
+        done.is_some()
     }
 }

@@ -22,6 +22,8 @@ pub(crate) enum Kind {
     Call = 16,
     /// What one worker shares with its pool's owner.
     Link,
+    /// A ring of messages, and its ends.
+    Stream,
     /// From here on: what can be referred to.
     Mutex,
     ReentrantMutex,
@@ -33,12 +35,34 @@ pub(crate) enum Kind {
     Once,
     Value,
     Array,
+    Sender,
+    Receiver,
+    Queue,
+    JoinableQueue,
 }
 
 impl Kind {
-    const ALL: [Kind; 12] = {
+    const ALL: [Kind; 17] = {
         use Kind::*;
-        [Call, Link, Mutex, ReentrantMutex, RwLock, Semaphore, Condition, Event, Barrier, Once, Value, Array]
+        [
+            Call,
+            Link,
+            Stream,
+            Mutex,
+            ReentrantMutex,
+            RwLock,
+            Semaphore,
+            Condition,
+            Event,
+            Barrier,
+            Once,
+            Value,
+            Array,
+            Sender,
+            Receiver,
+            Queue,
+            JoinableQueue,
+        ]
     };
 
     pub(crate) fn from_bits(bits: u8) -> Option<Kind> {
@@ -74,6 +98,16 @@ impl Arena {
             return Err(Error::corrupted("a block cannot hold what it should"));
         }
         Ok(self.shared(block.offset() as usize))
+    }
+
+    /// The records that a block begins with.
+    pub(crate) fn records<T: Shared>(&self, block: Block<'_>, count: usize) -> Result<&[T]> {
+        let len = count.saturating_mul(size_of::<T>());
+        let pointer = block.pointer(0, len)?.cast::<T>();
+        assert!(pointer.is_aligned(), "misaligned records in the arena");
+        // SAFETY: bounds and alignment: checked above. Aliasing: `Shared` types are made of atomics and valid for any bits.
+        // Lifetime: the mapping outlives the process's use of it.
+        Ok(unsafe { std::slice::from_raw_parts(pointer.as_ptr(), count) })
     }
 
     /// Makes a block of this process's an object. Its record must be complete: this is the one store that commits it.

@@ -61,7 +61,7 @@ struct PartRecord {
 record!(ArrayRecord, Array);
 
 impl Held for ArrayRecord {
-    fn mark(&self, dead: Owner) {
+    fn mark(&self, _arena: &Arena, dead: Owner) {
         self.lock.mark(dead.tag());
         self.change.broadcast();
     }

@@ -2,6 +2,7 @@
 
 use super::{block_on, handle, record};
 use crate::{
+    arena::Arena,
     atomic::{
         AtomicU32,
         Ordering::{Acquire, Relaxed},
@@ -25,7 +26,7 @@ pub(crate) struct BarrierRecord {
 record!(BarrierRecord, Barrier);
 
 impl Held for BarrierRecord {
-    fn mark(&self, _dead: Owner) {
+    fn mark(&self, _arena: &Arena, _dead: Owner) {
         self.barrier.mark();
     }
 }

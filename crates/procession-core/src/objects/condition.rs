@@ -2,6 +2,7 @@
 
 use super::{MutexGuard, handle, record, waits};
 use crate::{
+    arena::Arena,
     error::Result,
     members::Owner,
     references::{Header, Held, Share, Shared},
@@ -21,7 +22,7 @@ pub(crate) struct ConditionRecord {
 record!(ConditionRecord, Condition);
 
 impl Held for ConditionRecord {
-    fn mark(&self, _dead: Owner) {
+    fn mark(&self, _arena: &Arena, _dead: Owner) {
         self.condition.mark();
     }
 }

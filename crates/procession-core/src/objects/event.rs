@@ -2,6 +2,7 @@
 
 use super::{block_on, handle, record};
 use crate::{
+    arena::Arena,
     error::Result,
     members::Owner,
     references::{Header, Held, Share, Shared},
@@ -20,7 +21,7 @@ pub(crate) struct EventRecord {
 record!(EventRecord, Event);
 
 impl Held for EventRecord {
-    fn mark(&self, _dead: Owner) {
+    fn mark(&self, _arena: &Arena, _dead: Owner) {
         self.event.change().broadcast();
     }
 }

@@ -37,6 +37,7 @@ pub(crate) use semaphore::SemaphoreRecord;
 pub use semaphore::{Permit, Semaphore};
 pub(crate) use value::ValueRecord;
 pub use value::{Integer, Value, ValueGuard};
+pub(crate) use waits::statistics;
 pub use waits::{Party, Statistics, Wait, Waits, waits};
 
 use crate::{
@@ -68,7 +69,7 @@ macro_rules! lock_record {
         record!($record, $kind);
 
         impl crate::references::Held for $record {
-            fn mark(&self, dead: crate::members::Owner) {
+            fn mark(&self, _arena: &crate::arena::Arena, dead: crate::members::Owner) {
                 self.lock.mark(dead.tag());
             }
 
@@ -91,13 +92,13 @@ macro_rules! handle {
 
             /// Who has it, and who waits for it.
             pub fn statistics(&self) -> crate::objects::Statistics {
-                crate::objects::waits::statistics(&self.shared)
+                crate::objects::statistics(&self.shared)
             }
         }
 
         impl$(<$t: bytemuck::Pod>)? Clone for $handle$(<$t>)? {
             fn clone(&self) -> Self {
-                Self { shared: self.shared.clone() $(, $field: self.$field)* }
+                Self { shared: self.shared.clone() $(, $field: Clone::clone(&self.$field))* }
             }
         }
 
@@ -108,15 +109,15 @@ macro_rules! handle {
         }
     };
 }
-use handle;
+pub(crate) use handle;
 
 /// Tells objects with values of different types apart.
-fn signature<T>() -> u64 {
+pub(crate) fn signature<T>() -> u64 {
     hash_text(type_name::<T>())
 }
 
 /// Waits until `ready` gives something; `None` when the deadline passed first.
-fn block_on<T: Object + Held + 'static, R>(
+pub(crate) fn block_on<T: Object + Held + 'static, R>(
     object: &Shared<T>,
     change: &EventCount,
     deadline: Deadline,

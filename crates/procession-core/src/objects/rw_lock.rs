@@ -40,7 +40,7 @@ pub(crate) struct RwLockRecord {
 record!(RwLockRecord, RwLock);
 
 impl Held for RwLockRecord {
-    fn mark(&self, dead: Owner) {
+    fn mark(&self, _arena: &Arena, dead: Owner) {
         self.lock.mark(dead.tag());
     }
 

@@ -30,7 +30,7 @@ pub(crate) struct SemaphoreRecord {
 record!(SemaphoreRecord, Semaphore);
 
 impl Held for SemaphoreRecord {
-    fn mark(&self, _dead: Owner) {
+    fn mark(&self, _arena: &Arena, _dead: Owner) {
         // Those who wait look for the permits of the dead.
         self.change.broadcast();
     }

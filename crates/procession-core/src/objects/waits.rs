@@ -138,7 +138,7 @@ pub struct Statistics {
 
 impl Statistics {
     /// As what an object's `Debug` shows.
-    pub(super) fn fmt_as(
+    pub(crate) fn fmt_as(
         &self,
         f: &mut fmt::Formatter<'_>,
         name: &str,
@@ -154,7 +154,7 @@ impl Statistics {
 }
 
 /// See [`Statistics`].
-pub(super) fn statistics<T: Object + Held + 'static>(object: &Shared<T>) -> Statistics {
+pub(crate) fn statistics<T: Object + Held + 'static>(object: &Shared<T>) -> Statistics {
     let Ok(family) = family::current() else { return Statistics::default() };
     let (arena, target) = (&family.arena, object.share().target());
     let holders = object.holders(arena).who;

@@ -121,7 +121,7 @@ impl Recover for LinkRecord {
         }
     }
 
-    fn forget(&self, dead: &[Owner]) -> bool {
+    fn forget(&self, _arena: &Arena, dead: &[Owner]) -> bool {
         self.sides.forget(dead)
     }
 

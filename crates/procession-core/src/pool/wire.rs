@@ -65,7 +65,7 @@ impl Lent {
         bytes: &[u8],
         shares: &[Arc<Share>],
     ) -> Result<(Lent, Envelope<'a>)> {
-        let envelope = Envelope::new(arena, shares, arena.me())?;
+        let envelope = Envelope::new(arena, shares, Holder::Member(arena.me().slot()))?;
         let prefix = envelope.prefix();
         let block = arena.alloc_bytes(&prefix, bytes)?;
         Ok((Lent { offset: block.offset(), len: (prefix.len() + bytes.len()) as u64 }, envelope))

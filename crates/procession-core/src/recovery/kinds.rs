@@ -2,11 +2,13 @@
 
 use crate::{
     arena::{Arena, Block, BlockState, Handle, Kind, Object, Stable},
+    members::Owner,
     objects,
     pool::LinkRecord,
     recovery::Recover,
     references::Held,
     start::CallRecord,
+    stream::{self, QueueRecord, ReceiverRecord, SenderRecord, StreamRecord, TasksRecord},
 };
 
 /// Calls `f` with each record of two sides in the arena. One whose block cannot hold it is skipped: the audit reports it.
@@ -21,6 +23,11 @@ pub(super) fn for_each_record<'a>(arena: &'a Arena, mut f: impl FnMut(Block<'a>,
             }
             Some(Kind::Link) => {
                 if let Ok(record) = arena.stable_record::<LinkRecord>(block.offset(), Stable::Link) {
+                    f(block, state, record);
+                }
+            }
+            Some(Kind::Stream) => {
+                if let Ok(record) = arena.stable_record::<StreamRecord>(block.offset(), Stable::Stream) {
                     f(block, state, record);
                 }
             }
@@ -50,6 +57,50 @@ pub(crate) fn with_object(arena: &Arena, target: Handle, f: impl FnOnce(&dyn Hel
         Some(Kind::Once) => found::<OnceRecord>(arena, target, f),
         Some(Kind::Value) => found::<ValueRecord>(arena, target, f),
         Some(Kind::Array) => found::<ArrayRecord>(arena, target, f),
-        Some(Kind::Call | Kind::Link) | None => {}
+        Some(Kind::Sender) => found::<SenderRecord>(arena, target, f),
+        Some(Kind::Receiver) => found::<ReceiverRecord>(arena, target, f),
+        Some(Kind::Queue) => found::<QueueRecord>(arena, target, f),
+        Some(Kind::JoinableQueue) => found::<TasksRecord>(arena, target, f),
+        Some(Kind::Call | Kind::Link | Kind::Stream) | None => {}
+    }
+}
+
+/// Tells an object that nobody has it any more; `state` is what its block was before the caller took it over.
+pub(crate) fn ended(arena: &Arena, block: Block<'_>, state: BlockState) {
+    fn found<T: Object + Held>(arena: &Arena, block: Block<'_>, own: Handle) {
+        if let Ok(record) = arena.record::<T>(block) {
+            record.end(arena, own);
+        }
+    }
+    let BlockState::Object { kind, generation } = state else { return };
+    let own = Handle { offset: block.offset(), generation };
+    // All others are nothing but their block.
+    match Kind::from_bits(kind) {
+        Some(Kind::Sender) => found::<SenderRecord>(arena, block, own),
+        Some(Kind::Receiver) => found::<ReceiverRecord>(arena, block, own),
+        Some(Kind::Queue) => found::<QueueRecord>(arena, block, own),
+        Some(Kind::JoinableQueue) => found::<TasksRecord>(arena, block, own),
+        _ => {}
+    }
+}
+
+/// Calls `f` with each stream in the arena.
+pub(super) fn for_each_stream<'a>(arena: &'a Arena, mut f: impl FnMut(&'a StreamRecord)) {
+    arena.for_each_stable(Stable::Stream, |block| {
+        if matches!(block.state(), BlockState::Object { kind, .. } if kind == Kind::Stream as u8)
+            && let Ok(record) = arena.record(block)
+        {
+            f(record);
+        }
+    });
+}
+
+/// Frees a raw block that its owner left, and what only it names.
+pub(super) fn free_ownerless(arena: &Arena, block: Block<'_>, owner: Owner) {
+    match arena.stable_record::<StreamRecord>(block.offset(), Stable::Stream) {
+        Ok(record) => stream::dispose(arena, block, record, BlockState::Raw(owner)),
+        Err(_) => {
+            arena.free(block, owner);
+        }
     }
 }

@@ -42,7 +42,7 @@ pub(super) fn tell(arena: &Arena, dead: Owner) {
         // What it had no reference to it didn't touch.
         if matches!(reference, Some((_, holder)) if holder == Holder::Member(dead.slot())) {
             with_object(arena, target, |object| {
-                object.mark(dead);
+                object.mark(arena, dead);
                 object.forget(dead);
             });
         }
@@ -56,8 +56,15 @@ struct Finish<'a> {
 
 impl Drop for Finish<'_> {
     fn drop(&mut self) {
-        self.arena.members().finish_marking(self.dead);
+        let (arena, dead) = (self.arena, self.dead);
+        arena.members().finish_marking(dead);
         // Once more, for the sweep.
-        self.arena.count_death();
+        arena.count_death();
+        // Whoever waits for the dead one's end of something can see to it now.
+        arena.for_each_reference(|reference, target| {
+            if matches!(reference, Some((_, holder)) if holder == Holder::Member(dead.slot())) {
+                with_object(arena, target, |object| object.rouse(arena));
+            }
+        });
     }
 }

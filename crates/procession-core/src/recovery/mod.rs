@@ -5,16 +5,17 @@
 
 mod kinds;
 mod mark;
+mod reach;
 mod sides;
 mod sweep;
 
-pub(crate) use kinds::with_object;
+pub(crate) use kinds::{ended, with_object};
 pub(crate) use mark::{give_up, mark_dead};
 pub(crate) use sides::Sides;
-pub(crate) use sweep::{audit, sweep, try_sweep};
+pub(crate) use sweep::{audit, sweep, sweep_until, try_sweep};
 
 use crate::{
-    arena::{Arena, Block},
+    arena::{Arena, Block, BlockState},
     members::Owner,
 };
 
@@ -24,9 +25,14 @@ pub(crate) trait Recover {
     fn mark(&self, arena: &Arena, dead: Owner);
 
     /// The `dead` have let go of it. True when nobody is left who has it.
-    fn forget(&self, dead: &[Owner]) -> bool;
+    fn forget(&self, arena: &Arena, dead: &[Owner]) -> bool;
 
     /// Calls `visit` with the offset of every raw block that belongs to it, and of every reference in its messages. `own` is the
     /// record's block.
     fn parts(&self, arena: &Arena, own: Block<'_>, visit: &mut dyn FnMut(u64));
+
+    /// Nobody has it any more: frees it, if its state is still what it was.
+    fn end(&self, arena: &Arena, own: Block<'_>, state: BlockState) {
+        arena.end_object(own, state);
+    }
 }

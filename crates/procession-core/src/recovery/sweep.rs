@@ -1,29 +1,32 @@
 //! The sweep: frees what dead members held, then their slots.
 
 use super::{
-    kinds::for_each_record,
+    kinds::{for_each_record, free_ownerless},
     mark::{give_up, tell},
+    reach::References,
 };
 use crate::{
     arena::{Arena, Audit},
     kill_point::kill_point,
     members::Owner,
-    references::{Count, Header, Holder, Reference},
+    references::{Count, Header, Holder},
+    sys::clock::Deadline,
 };
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 /// Sweeps after every member that is marked dead. Runs in any member; only one at a time.
 pub(crate) fn sweep(arena: &Arena) {
-    sweep_if(arena, true);
+    sweep_until(arena, Deadline::NEVER);
 }
 
 /// The same, unless somebody is sweeping already.
 pub(crate) fn try_sweep(arena: &Arena) {
-    sweep_if(arena, false);
+    sweep_until(arena, Deadline::PASSED);
 }
 
-fn sweep_if(arena: &Arena, wait: bool) {
-    arena.recovering(wait, || {
+/// The same, unless somebody else sweeps until then. Whether the dead were swept, by whomever.
+pub(crate) fn sweep_until(arena: &Arena, deadline: Deadline) -> bool {
+    arena.recovering(deadline, || {
         for owner in arena.members().half_marked() {
             tell(arena, owner);
         }
@@ -33,24 +36,27 @@ fn sweep_if(arena: &Arena, wait: bool) {
         // In this order: a block is taken over by its reader before the record that names it is retired, so one that is
         // still the dead's and that no record names now, nobody will ever look at. The same holds for references.
         let ownerless = arena.ownerless_blocks();
-        let unheld = unheld_references(arena, &dead);
-        let belonging = belonging(arena);
+        let references = References::list(arena, &dead);
+        let belonging = references.belonging(arena);
         for (offset, owner) in ownerless {
-            if !belonging.contains(&offset)
+            if !belonging.contains(offset)
                 && let Ok(block) = arena.block(offset)
             {
-                arena.free(block, owner);
+                free_ownerless(arena, block, owner);
             }
         }
-        let mut all_right = true;
-        for (reference, holder) in unheld {
-            if !belonging.contains(&reference.offset) {
+        let mut all_right = belonging.is_whole;
+        for (reference, holder) in references.unheld() {
+            if !belonging.contains(reference.offset) {
                 arena.release_reference(reference, holder);
             } else if holder != Holder::Nobody && arena.pass_reference(reference, holder, Holder::Nobody) {
                 // It's the message's alone from now on, since the slot goes to another. The message may be gone by now: the
                 // next sweep sees.
                 all_right = false;
             }
+        }
+        for (reference, holder) in references.within(&belonging.unreachable) {
+            arena.release_reference(reference, holder);
         }
         kill_point!(SweepAfterBlocks);
         all_right &= end_unreferenced(arena);
@@ -64,37 +70,22 @@ fn sweep_if(arena: &Arena, wait: bool) {
             kill_point!(SweepAfterRelease);
         }
         all_right
-    });
+    })
 }
 
 /// Takes the dead out of every record of two sides, and frees those that nobody has any more.
 fn sweep_records(arena: &Arena, dead: &[Owner]) {
     let mut abandoned = Vec::new();
     for_each_record(arena, |block, state, record| {
-        if record.forget(dead) {
-            abandoned.push((block, state));
+        if record.forget(arena, dead) {
+            abandoned.push((block.offset(), state));
         }
     });
-    for (block, state) in abandoned {
-        arena.end_object(block, state);
-    }
-}
-
-/// All references of the dead, and those that only a message has: and who has them.
-fn unheld_references(arena: &Arena, dead: &[Owner]) -> Vec<(Reference, Holder)> {
-    let slots: HashSet<usize> = dead.iter().map(|owner| owner.slot()).collect();
-    let mut found = Vec::new();
-    arena.for_each_reference(|reference, _| {
-        let Some((reference, holder)) = reference else { return };
-        let is_unheld = match holder {
-            Holder::Member(slot) => slots.contains(&slot),
-            Holder::Nobody => true,
-        };
-        if is_unheld {
-            found.push((reference, holder));
+    for_each_record(arena, |block, state, record| {
+        if abandoned.contains(&(block.offset(), state)) {
+            record.end(arena, block, state);
         }
     });
-    found
 }
 
 /// What a walk over all references found of an object.
@@ -135,19 +126,8 @@ fn end_unreferenced(arena: &Arena) -> bool {
     all_right
 }
 
-/// The offsets of all raw blocks that belong to some record, and of all references in its messages.
-fn belonging(arena: &Arena) -> HashSet<u64> {
-    let mut found = HashSet::new();
-    for_each_record(arena, |block, _, record| {
-        record.parts(arena, block, &mut |offset| {
-            found.insert(offset);
-        });
-    });
-    found
-}
-
 /// Walks the whole arena; see [`Audit`].
 pub(crate) fn audit(arena: &Arena) -> Audit {
-    let belonging = belonging(arena);
-    arena.audit(|offset| belonging.contains(&offset))
+    let belonging = References::list(arena, &[]).belonging(arena);
+    arena.audit(|offset| belonging.contains(offset))
 }

@@ -6,9 +6,10 @@ mod parcel;
 mod record;
 mod share;
 
+pub(crate) use crate::arena::Holder;
 pub(crate) use count::Count;
 pub use parcel::Parcel;
 pub(crate) use parcel::{Envelope, Listed, receive};
-pub(crate) use record::{Header, Held, Holder, Holders, Reference};
+pub(crate) use record::{Header, Held, Holders, Reference};
 pub use share::Share;
 pub(crate) use share::Shared;

@@ -1,13 +1,9 @@
 //! Bytes with handles in them, on their way from one process to another.
 
-use super::{
-    record::{Holder, Reference},
-    share::Share,
-};
+use super::{record::Reference, share::Share};
 use crate::{
-    arena::{Arena, Block},
+    arena::{Arena, Block, Holder},
     error::{Error, Result},
-    members::Owner,
 };
 use std::sync::Arc;
 
@@ -36,6 +32,7 @@ const PREFIX: usize = 8;
 const ENTRY: usize = 16;
 
 /// The references of a message that is being made, given back unless it's sent.
+#[derive(Debug)]
 pub(crate) struct Envelope<'a> {
     arena: &'a Arena,
     holder: Holder,
@@ -44,8 +41,7 @@ pub(crate) struct Envelope<'a> {
 
 impl<'a> Envelope<'a> {
     /// A reference to each object, which `holder` has until the message is sent or received.
-    pub(crate) fn new(arena: &'a Arena, shares: &[Arc<Share>], holder: Owner) -> Result<Envelope<'a>> {
-        let holder = Holder::Member(holder.slot());
+    pub(crate) fn new(arena: &'a Arena, shares: &[Arc<Share>], holder: Holder) -> Result<Envelope<'a>> {
         let mut envelope = Envelope { arena, holder, references: Vec::with_capacity(shares.len()) };
         for share in shares {
             envelope.references.push(arena.add_reference(share.target(), holder)?);
@@ -111,12 +107,41 @@ impl Listed {
     }
 
     /// Makes all of them this process's.
-    fn adopt(self, arena: &'static Arena) -> Result<Vec<Arc<Share>>> {
+    pub(crate) fn adopt(self, arena: &'static Arena) -> Result<Vec<Arc<Share>>> {
         let adopt = |reference| {
             let (target, kind) = arena.adopt_reference(reference)?;
             Ok(Arc::new(Share::new(arena, target, kind, reference)))
         };
         self.0.into_iter().map(adopt).collect()
+    }
+
+    /// Makes a reference of this process's beside each of them.
+    pub(crate) fn share(&self, arena: &'static Arena) -> Result<Vec<Arc<Share>>> {
+        let mine = Holder::Member(arena.me().slot());
+        let share = |listed: &Reference| {
+            let (target, kind) = arena.target_of(*listed)?;
+            Ok(Arc::new(Share::new(arena, target, kind, arena.add_reference(target, mine)?)))
+        };
+        self.0.iter().map(share).collect()
+    }
+
+    /// All of them are a message's of this process's from now on, whoever had it.
+    pub(crate) fn claim(&self, arena: &Arena) {
+        let mine = Holder::Message(arena.me().slot());
+        for reference in &self.0 {
+            if let Some(holder) = arena.holder_of(*reference) {
+                arena.pass_reference(*reference, holder, mine);
+            }
+        }
+    }
+
+    /// Of a message that nobody will receive: gives back those that nobody has received.
+    pub(crate) fn release_all(&self, arena: &Arena) {
+        for reference in &self.0 {
+            if let Some(holder) = arena.holder_of(*reference) {
+                arena.release_reference(*reference, holder);
+            }
+        }
     }
 
     /// Those that `from` has are `to`'s from now on.

@@ -2,7 +2,7 @@
 
 use super::Count;
 use crate::{
-    arena::{Arena, Block, BlockState, Handle, Kind, Shared, Stable},
+    arena::{Arena, Block, BlockState, Handle, Holder, Kind, Shared, Stable},
     atomic::{
         AtomicU64,
         Ordering::{Acquire, Release},
@@ -10,7 +10,9 @@ use crate::{
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
     members::{Owner, Tag},
+    recovery,
 };
+use std::cell::RefCell;
 
 /// Which object a reference is to. Lies in a class of blocks of its own, whose states say who has it: see the README.
 #[derive(Debug)]
@@ -38,10 +40,16 @@ unsafe impl Shared for Header {}
 /// An object that can be referred to. It's there as long as there is a reference.
 pub(crate) trait Held: Shared {
     /// `dead`, which had a reference, has died: say so in the words that it may hold, and wake everybody who waits here.
-    fn mark(&self, dead: Owner);
+    fn mark(&self, arena: &Arena, dead: Owner);
 
     /// Take the dead out of what the object records of its holders.
     fn forget(&self, _dead: Owner) {}
+
+    /// It can be swept now what that one had: wake those who wait for such an end.
+    fn rouse(&self, _arena: &Arena) {}
+
+    /// Nobody has it any more, and it's about to be freed; `own` is what it was.
+    fn end(&self, _arena: &Arena, _own: Handle) {}
 
     /// Who has it: for people.
     fn holders(&self, _arena: &Arena) -> Holders {
@@ -79,31 +87,6 @@ pub(crate) struct Reference {
     pub(crate) number: u64,
 }
 
-/// Who has a reference.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Holder {
-    /// The slot's member. (It may be in a message as well.)
-    Member(usize),
-    /// No member any more: only a message that lists it.
-    Nobody,
-}
-
-impl Holder {
-    const NOBODY: u16 = 2047;
-
-    fn of(slot: u16) -> Holder {
-        if slot == Holder::NOBODY { Holder::Nobody } else { Holder::Member(slot.into()) }
-    }
-
-    fn state(self, number: u64) -> BlockState {
-        let slot = match self {
-            Holder::Member(slot) => slot as u16,
-            Holder::Nobody => Holder::NOBODY,
-        };
-        BlockState::Reference { slot, number }
-    }
-}
-
 impl Arena {
     /// A block of this process's that will be a reference to `target`. Those who look for references see it from now on;
     /// it counts for nothing yet.
@@ -126,7 +109,7 @@ impl Arena {
     /// The store that makes the block a reference.
     pub(super) fn publish_reference(&self, block: Block<'_>, holder: Holder) -> Reference {
         let number = self.new_generation() & BlockState::NUMBER_MASK;
-        block.set_state(holder.state(number));
+        block.set_state(BlockState::Reference { holder, number });
         kill_point!(ReferenceAfterPublish);
         Reference { offset: block.offset(), number }
     }
@@ -179,7 +162,7 @@ impl Arena {
                     return Err(Error::new(ErrorKind::Closed, text));
                 }
             }
-            if block.change_state(found, mine.state(reference.number)) {
+            if block.change_state(found, BlockState::Reference { holder: mine, number: reference.number }) {
                 kill_point!(ReferenceAfterAdopt);
                 let target = record.target();
                 return match self.target(target) {
@@ -193,10 +176,28 @@ impl Arena {
         }
     }
 
+    /// Who has the reference, if it's there.
+    pub(super) fn holder_of(&self, reference: Reference) -> Option<Holder> {
+        match self.reference(reference).ok()?.0.state() {
+            BlockState::Reference { holder, number } if number == reference.number => Some(holder),
+            _ => None,
+        }
+    }
+
+    /// What a reference is to, for one who has the message that lists it.
+    pub(super) fn target_of(&self, reference: Reference) -> Result<(Handle, Kind)> {
+        let (_, record) = self.reference(reference)?;
+        let target = record.target();
+        match self.holder_of(reference) {
+            Some(_) => self.target(target).map(|(.., kind)| (target, kind)),
+            None => Err(Error::new(ErrorKind::Closed, "a handle in a message is lost")),
+        }
+    }
+
     /// Gives a reference to somebody else; false if the one who had it hasn't any more.
     pub(crate) fn pass_reference(&self, reference: Reference, from: Holder, to: Holder) -> bool {
-        let (from, to) = (from.state(reference.number), to.state(reference.number));
-        self.block(reference.offset).is_ok_and(|block| block.change_state(from, to))
+        let state = |holder| BlockState::Reference { holder, number: reference.number };
+        self.block(reference.offset).is_ok_and(|block| block.change_state(state(from), state(to)))
     }
 
     /// Takes a reference back from `holder`, unless another has it by now. The last one to go ends the object.
@@ -204,7 +205,8 @@ impl Arena {
         let Ok((block, record)) = self.reference(reference) else { return };
         // From here on it counts for nobody; but it's seen by those who look for references, so that the object isn't ended
         // under the next steps.
-        if !block.change_state(holder.state(reference.number), BlockState::Raw(self.me())) {
+        let state = BlockState::Reference { holder, number: reference.number };
+        if !block.change_state(state, BlockState::Raw(self.me())) {
             return;
         }
         kill_point!(ReferenceBeforeUncount);
@@ -230,9 +232,36 @@ impl Arena {
 
     /// Frees an object that nobody has.
     pub(crate) fn end_object(&self, block: Block<'_>, state: BlockState) {
-        if block.change_state(state, BlockState::Raw(self.me())) {
-            self.free(block, self.me());
+        thread_local! {
+            /// What this thread still has to end, while it ends something: what ends with a message may have had messages itself, and
+            /// so on.
+            static ENDING: RefCell<Option<Vec<(u64, BlockState)>>> = const { RefCell::new(None) };
         }
+        if !block.change_state(state, BlockState::Raw(self.me())) {
+            return;
+        }
+        let is_nested = ENDING.with_borrow_mut(|ending| match ending {
+            Some(ending) => {
+                ending.push((block.offset(), state));
+                true
+            }
+            None => {
+                *ending = Some(Vec::new());
+                false
+            }
+        });
+        if is_nested {
+            return;
+        }
+        let mut next = Some((block.offset(), state));
+        while let Some((offset, state)) = next {
+            if let Ok(block) = self.block(offset) {
+                recovery::ended(self, block, state);
+                self.free(block, self.me());
+            }
+            next = ENDING.with_borrow_mut(|ending| ending.as_mut().and_then(Vec::pop));
+        }
+        ENDING.set(None);
     }
 
     /// Every object that can be referred to, with its state and what it begins with.
@@ -260,8 +289,9 @@ impl Arena {
                 }
                 match state {
                     BlockState::Free => {}
-                    BlockState::Reference { slot, number } => {
-                        f(Some((Reference { offset: block.offset(), number }, Holder::of(slot))), target);
+                    BlockState::Reference { holder, number } => {
+                        let reference = Reference { offset: block.offset(), number };
+                        f(Some((reference, holder)), target);
                     }
                     _ => f(None, target),
                 }

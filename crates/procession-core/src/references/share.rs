@@ -1,8 +1,8 @@
 //! A process's own reference to an object, in private memory.
 
-use super::record::{Header, Held, Holder, Reference};
+use super::record::{Header, Held, Reference};
 use crate::{
-    arena::{Arena, Block, Handle, Kind, Object},
+    arena::{Arena, Block, Handle, Holder, Kind, Object},
     atomic::Ordering::{Acquire, Relaxed},
     error::{Error, ErrorKind, Result},
     family,

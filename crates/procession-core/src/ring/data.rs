@@ -26,6 +26,12 @@ impl Data {
         Ok(Data { base: block.pointer(at, capacity)?, capacity })
     }
 
+    /// The same, of bytes that were found to be a ring's before.
+    #[inline]
+    pub(crate) fn at(base: NonNull<u8>, capacity: usize) -> Data {
+        Data { base, capacity }
+    }
+
     /// For tests, in private memory.
     #[cfg(all(test, not(loom)))]
     pub(super) fn of(base: NonNull<u8>, capacity: usize) -> Data {
@@ -37,7 +43,7 @@ impl Data {
     }
 
     /// How many bytes follow `position` before the ring begins anew.
-    pub(super) fn contiguous(&self, position: u64) -> usize {
+    pub(crate) fn contiguous(&self, position: u64) -> usize {
         self.capacity - self.index(position)
     }
 
@@ -45,7 +51,7 @@ impl Data {
         position as usize & (self.capacity - 1)
     }
 
-    fn at(&self, position: u64, len: usize) -> *mut u8 {
+    fn place(&self, position: u64, len: usize) -> *mut u8 {
         let index = self.index(position);
         assert!(len <= self.capacity - index, "an access over the end of a ring");
         // SAFETY: bounds: checked in the line above. Aliasing: a pointer claims nothing. Lifetime: never unmapped.
@@ -54,27 +60,27 @@ impl Data {
 
     /// Writes bytes that are the producer's.
     #[inline]
-    pub(super) fn write(&mut self, position: u64, bytes: &[u8]) {
-        let target = self.at(position, bytes.len());
-        // SAFETY: bounds: checked by `at`. Aliasing: between head and tail + capacity, where only the one producer
+    pub(crate) fn write(&mut self, position: u64, bytes: &[u8]) {
+        let target = self.place(position, bytes.len());
+        // SAFETY: bounds: checked by `place`. Aliasing: between head and tail + capacity, where only the one producer
         // writes and nobody reads before the commit; `bytes` is private. Lifetime: never unmapped.
         unsafe { copy(bytes.as_ptr(), target, bytes.len()) };
     }
 
     /// Writes a frame's header, at a position that is a multiple of eight.
     #[inline]
-    pub(super) fn write_header(&mut self, position: u64, header: u32) {
-        let target = self.at(position, 4).cast::<u32>();
-        // SAFETY: bounds: checked by `at`. Aliasing, lifetime: as for `write`.
+    pub(crate) fn write_header(&mut self, position: u64, header: u32) {
+        let target = self.place(position, 4).cast::<u32>();
+        // SAFETY: bounds: checked by `place`. Aliasing, lifetime: as for `write`.
         unsafe { target.write_unaligned(header.to_le()) };
     }
 
     /// Appends committed bytes to `out`.
     #[inline]
-    pub(super) fn read(&self, position: u64, len: usize, out: &mut Vec<u8>) {
-        let source = self.at(position, len);
+    pub(crate) fn read(&self, position: u64, len: usize, out: &mut Vec<u8>) {
+        let source = self.place(position, len);
         out.reserve(len);
-        // SAFETY: bounds: checked by `at`, and by `reserve`. Aliasing: committed and not retired, so no correct process
+        // SAFETY: bounds: checked by `place`, and by `reserve`. Aliasing: committed and not retired, so no correct process
         // writes here (except to a claim word, whose bytes are read again through `word`); a copy of wrong bytes is
         // still only bytes. Lifetime: never unmapped.
         unsafe {
@@ -83,11 +89,32 @@ impl Data {
         }
     }
 
+    /// Appends bytes that may reach over the end of the ring to its start.
+    pub(crate) fn read_wrapped(&self, position: u64, len: usize, out: &mut Vec<u8>) {
+        let first = len.min(self.contiguous(position));
+        self.read(position, first, out);
+        self.read(position.wrapping_add(first as u64), len - first, out);
+    }
+
+    /// Copies what another ring has at these positions, which nobody reads here yet.
+    pub(crate) fn copy_from(&mut self, other: &Data, position: u64, len: usize) {
+        let (mut position, mut left) = (position, len);
+        while left > 0 {
+            let piece = left.min(self.contiguous(position)).min(other.contiguous(position));
+            let (source, target) = (other.place(position, piece), self.place(position, piece));
+            // SAFETY: bounds: checked by `place` on both sides. Aliasing: two blocks, of which nobody writes the one or reads the
+            // other: both sides' locks are held. Lifetime: never unmapped.
+            unsafe { target.copy_from_nonoverlapping(source, piece) };
+            position = position.wrapping_add(piece as u64);
+            left -= piece;
+        }
+    }
+
     /// The first four bytes at a position, little-endian.
-    pub(super) fn read_u32(&self, position: u64) -> u32 {
+    pub(crate) fn read_u32(&self, position: u64) -> u32 {
         let mut bytes = [0; 4];
-        let source = self.at(position, 4);
-        // SAFETY: bounds: checked by `at`. Aliasing, lifetime: as for `read`.
+        let source = self.place(position, 4);
+        // SAFETY: bounds: checked by `place`. Aliasing, lifetime: as for `read`.
         unsafe { source.copy_to_nonoverlapping(bytes.as_mut_ptr(), 4) };
         u32::from_le_bytes(bytes)
     }
@@ -95,8 +122,8 @@ impl Data {
     /// A word inside a committed frame, on which both sides work at once. Positions are multiples of eight.
     pub(crate) fn word(&self, position: u64) -> &AtomicU64 {
         assert!(position % 8 == 0, "a misaligned word in a ring");
-        let word = self.at(position, size_of::<AtomicU64>()).cast::<AtomicU64>();
-        // SAFETY: bounds: checked by `at`; alignment: the base is on a word boundary and so is the position. Aliasing:
+        let word = self.place(position, size_of::<AtomicU64>()).cast::<AtomicU64>();
+        // SAFETY: bounds: checked by `place`; alignment: the base is on a word boundary and so is the position. Aliasing:
         // an atomic, valid for any bits. Lifetime: never unmapped.
         unsafe { &*word }
     }

@@ -11,19 +11,19 @@ pub(crate) const FRAME_HEADER: usize = 4;
 pub(crate) const MAX_LEN: usize = (1 << 28) - 1;
 
 /// Fills the end of the ring.
-pub(super) const SKIP: u8 = 0;
+pub(crate) const SKIP: u8 = 0;
 
 /// How many bytes of the ring a payload takes.
 pub(crate) const fn frame_space(len: usize) -> usize {
     (FRAME_HEADER + len).next_multiple_of(8)
 }
 
-pub(super) fn header(kind: u8, len: usize) -> u32 {
+pub(crate) fn header(kind: u8, len: usize) -> u32 {
     debug_assert!(len <= MAX_LEN && kind < 16);
     (len as u32) << 4 | kind as u32
 }
 
-pub(super) fn parse_header(word: u32) -> (u8, usize) {
+pub(crate) fn parse_header(word: u32) -> (u8, usize) {
     ((word & 15) as u8, (word >> 4) as usize)
 }
 
@@ -79,6 +79,6 @@ impl<'a> Iterator for Frames<'a> {
 }
 
 #[cold]
-pub(super) fn cut_off() -> Error {
+pub(crate) fn cut_off() -> Error {
     Error::corrupted("a frame reaches over the end of its ring")
 }

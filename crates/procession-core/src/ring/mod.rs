@@ -1,15 +1,18 @@
-//! A ring of bytes between one producer and one consumer. `README.md` has the protocol and its kill table.
+//! Rings of bytes: between one producer and one consumer (`spsc`), or with any number on each side (`locked`). `README.md` has the
+//! protocols and their kill table.
 //!
 //! The cursors (`cursor`) are checked in the model; the frames (`frame`) are bytes, checked when they are read.
 
 mod cursor;
 mod data;
 mod frame;
+mod locked;
 mod spsc;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
 pub(crate) use cursor::Ring;
 pub(crate) use data::Data;
-pub(crate) use frame::{Frame, Frames};
+pub(crate) use frame::{FRAME_HEADER, Frame, Frames, SKIP, cut_off, frame_space, header, parse_header};
+pub(crate) use locked::{Consuming, Load, LockedRing, Producing};
 pub(crate) use spsc::{Consumer, Producer, snapshot};

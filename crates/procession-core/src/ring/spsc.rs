@@ -118,9 +118,7 @@ impl<'a> Consumer<'a> {
     /// Appends all committed frames to `out`, without retiring them: how many bytes there are to retire.
     pub(crate) fn read_all(&mut self, out: &mut Vec<u8>) -> Result<usize> {
         let available = self.head.available(self.ring, self.data.capacity())?;
-        let first = available.min(self.data.contiguous(self.head.at()));
-        self.data.read(self.head.at(), first, out);
-        self.data.read(self.head.at().wrapping_add(first as u64), available - first, out);
+        self.data.read_wrapped(self.head.at(), available, out);
         Ok(available)
     }
 
@@ -138,8 +136,6 @@ impl<'a> Consumer<'a> {
 pub(crate) fn snapshot(ring: &Ring, data: &Data) -> Result<Vec<u8>> {
     let (head, tail) = ring.committed(data.capacity())?;
     let (available, mut out) = (tail.wrapping_sub(head) as usize, Vec::new());
-    let first = available.min(data.contiguous(head));
-    data.read(head, first, &mut out);
-    data.read(head.wrapping_add(first as u64), available - first, &mut out);
+    data.read_wrapped(head, available, &mut out);
     Ok(out)
 }

@@ -64,7 +64,7 @@ impl Recover for CallRecord {
         // Only the root's word on the end wakes those who sleep on a call, and nobody sleeps after the root's death.
     }
 
-    fn forget(&self, dead: &[Owner]) -> bool {
+    fn forget(&self, _arena: &Arena, dead: &[Owner]) -> bool {
         self.sides.forget(dead)
     }
 
@@ -133,7 +133,7 @@ impl CallRecord {
     ) -> Result<Handle> {
         let attributes = parts.attributes.map_or(Vec::new(), Attributes::to_bytes);
         // The new process's from the start: if it never comes to be, they go with it.
-        let envelope = Envelope::new(arena, &parts.argument.shares, member)?;
+        let envelope = Envelope::new(arena, &parts.argument.shares, Holder::Member(member.slot()))?;
         let listed = envelope.prefix();
         let (name, environment) = (parts.name.as_bytes(), parts.environment.as_bytes());
         let bytes: [&[&[u8]]; PARTS] =
@@ -245,7 +245,7 @@ impl CallRecord {
     /// The child's part: leaves the result.
     pub(super) fn answer(arena: &Arena, handle: Handle, verdict: Verdict, result: &Parcel) -> Result<()> {
         let record = arena.object::<CallRecord>(handle)?;
-        let envelope = Envelope::new(arena, &result.shares, arena.me())?;
+        let envelope = Envelope::new(arena, &result.shares, Holder::Member(arena.me().slot()))?;
         let listed = envelope.prefix();
         let len = listed.len() + result.bytes.len();
         let mut prefix = Vec::with_capacity(RESULT_PREFIX + listed.len());

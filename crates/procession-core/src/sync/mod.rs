@@ -6,7 +6,7 @@ mod condition;
 mod event;
 mod event_count;
 #[cfg(all(test, loom))]
-mod model;
+pub(crate) mod model;
 mod mutex;
 mod read_write;
 mod semaphore;

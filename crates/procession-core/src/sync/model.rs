@@ -10,19 +10,19 @@ use crate::{
 };
 
 /// The process of that number.
-pub(super) fn tag(slot: usize) -> Tag {
+pub(crate) fn tag(slot: usize) -> Tag {
     Owner::new(slot, 1).unwrap().tag()
 }
 
 /// Who has been marked dead, if anybody has. Nobody asks the kernel in a model.
-pub(super) struct Dead(AtomicU32);
+pub(crate) struct Dead(AtomicU32);
 
 impl Dead {
-    pub(super) fn nobody() -> Dead {
+    pub(crate) fn nobody() -> Dead {
         Dead(AtomicU32::new(0))
     }
 
-    pub(super) fn set(&self, dead: Tag) {
+    pub(crate) fn set(&self, dead: Tag) {
         self.0.store(dead.bits(), Release);
     }
 }

@@ -1,0 +1,143 @@
+//! What somebody has, or can still receive; and so what nobody will ever have again.
+
+use super::kinds::{for_each_record, for_each_stream};
+use crate::{
+    arena::Arena,
+    members::Owner,
+    references::{Header, Holder, Reference},
+};
+use std::collections::{HashMap, HashSet};
+
+/// All references, as they were when they were listed.
+pub(super) struct References {
+    listed: Vec<Listed>,
+    /// The count of each object, before that.
+    counts: HashMap<u64, u64>,
+}
+
+struct Listed {
+    /// `None`: it's about to become a reference, or has just been one.
+    reference: Option<(Reference, Holder)>,
+    /// The object's offset.
+    target: u64,
+    /// Only a message has it, or a dead process.
+    is_unheld: bool,
+}
+
+/// What belongs to records, and to messages that somebody can receive.
+pub(super) struct Belonging {
+    /// Offsets of blocks and of references.
+    found: HashSet<u64>,
+    /// References in messages that nobody can receive, since who could is in such a message itself.
+    pub(super) unreachable: HashSet<u64>,
+    /// Not if some messages could not be looked at. Then what seems to belong to nobody may belong to them.
+    pub(super) is_whole: bool,
+}
+
+impl Belonging {
+    pub(super) fn contains(&self, offset: u64) -> bool {
+        self.found.contains(&offset) || !self.is_whole
+    }
+}
+
+impl References {
+    pub(super) fn list(arena: &Arena, dead: &[Owner]) -> References {
+        let slots: HashSet<usize> = dead.iter().map(|owner| owner.slot()).collect();
+        let mut counts = HashMap::new();
+        arena.for_each_held(|block, _, header| {
+            counts.insert(block.offset(), header.references.snapshot());
+        });
+        let mut listed = Vec::new();
+        arena.for_each_reference(|reference, target| {
+            let is_unheld =
+                reference.is_some_and(|(_, holder)| holder.slot().is_none_or(|slot| slots.contains(&slot)));
+            listed.push(Listed { reference, target: target.offset, is_unheld });
+        });
+        References { listed, counts }
+    }
+
+    /// Those of the dead, and those that only a message has: and who has them.
+    pub(super) fn unheld(&self) -> impl Iterator<Item = (Reference, Holder)> {
+        self.listed.iter().filter(|listed| listed.is_unheld).filter_map(|listed| listed.reference)
+    }
+
+    /// Those whose offsets are among these, and that weren't `unheld`.
+    pub(super) fn within(&self, offsets: &HashSet<u64>) -> impl Iterator<Item = (Reference, Holder)> {
+        let held = self.listed.iter().filter(|listed| !listed.is_unheld);
+        held.filter_map(|listed| listed.reference)
+            .filter(|(reference, _)| offsets.contains(&reference.offset))
+    }
+
+    /// What belongs to records and messages now. To be asked after everything that may not was listed.
+    pub(super) fn belonging(&self, arena: &Arena) -> Belonging {
+        let mut found = HashSet::new();
+        for_each_record(arena, |block, _, record| {
+            record.parts(arena, block, &mut |offset| {
+                found.insert(offset);
+            });
+        });
+        let mut is_whole = true;
+        // By the object by which they are received.
+        let mut contents: HashMap<u64, Vec<u64>> = HashMap::new();
+        for_each_stream(arena, |stream| {
+            let contents = contents.entry(stream.receivers()).or_default();
+            is_whole &= stream.contents(arena, &mut |offset| contents.push(offset));
+        });
+        contents.retain(|_, contents| !contents.is_empty());
+        if !contents.is_empty() {
+            self.reach(arena, &mut contents, &mut found);
+        }
+        let unreachable = contents.into_values().flatten().collect();
+        Belonging { found, unreachable, is_whole }
+    }
+
+    /// Moves the contents of those streams that somebody can receive from to `found`: who has an end, or can receive it.
+    fn reach(&self, arena: &Arena, contents: &mut HashMap<u64, Vec<u64>>, found: &mut HashSet<u64>) {
+        let in_messages: HashSet<u64> = contents.values().flatten().copied().collect();
+        let mut targets = HashMap::new();
+        let mut reachable = Vec::new();
+        for Listed { reference, target, is_unheld } in &self.listed {
+            let is_root = match reference {
+                None => true,
+                Some((reference, holder)) => {
+                    targets.insert(reference.offset, *target);
+                    let is_in_message = in_messages.contains(&reference.offset);
+                    found.contains(&reference.offset)
+                        || !is_unheld && (matches!(holder, Holder::Member(_)) || !is_in_message)
+                }
+            };
+            if is_root {
+                reachable.push(*target);
+            }
+        }
+        loop {
+            while let Some(target) = reachable.pop() {
+                for offset in contents.remove(&target).unwrap_or_default() {
+                    found.insert(offset);
+                    reachable.extend(targets.get(&offset));
+                }
+            }
+            // Of an object whose count has changed meanwhile perhaps not all references were seen.
+            reachable.extend(contents.keys().filter(|target| self.has_changed(arena, **target)));
+            if reachable.is_empty() {
+                return;
+            }
+        }
+    }
+
+    fn has_changed(&self, arena: &Arena, target: u64) -> bool {
+        let header = arena.block(target).and_then(|block| arena.record::<Header>(block));
+        match (self.counts.get(&target), header) {
+            (Some(before), Ok(header)) => header.references.snapshot() != *before,
+            // It's not there any more, or it was made meanwhile.
+            (None, _) => self.is_there(arena, target),
+            (_, Err(_)) => false,
+        }
+    }
+
+    fn is_there(&self, arena: &Arena, target: u64) -> bool {
+        let mut is_there = false;
+        arena.for_each_held(|block, _, _| is_there |= block.offset() == target);
+        is_there
+    }
+}

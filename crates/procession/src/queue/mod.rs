@@ -1,0 +1,286 @@
+//! Queues: both ends in one handle.
+
+mod joinable;
+
+pub use joinable::{JoinableQueue, JoinableQueueBuilder, Lease};
+
+use crate::{
+    channel::{RecvError, SendError, wire},
+    codec,
+    handles::stream_end,
+};
+use procession_core::{
+    Deadline, Error, ErrorKind, Result,
+    stream::{self, Limits, Received},
+};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{borrow::Borrow, marker::PhantomData, time::Duration};
+
+/// A queue that any number of processes put items into and get them out of, each once and in order.
+///
+/// A handle is both ends in one, so there is no end of the stream but [`close`](Queue::close). Handles are cheap to clone, and travel
+/// like any other; the queue ends with the last of them.
+///
+/// # Process death
+///
+/// An item that was put is got, whoever put it and whatever became of that process. A process that is killed while it puts or gets
+/// an item has done it or not; one that waits takes nothing with it. An item that a process got is lost with it: see
+/// [`JoinableQueue`] for one that isn't.
+///
+/// # Examples
+///
+/// ```no_run
+/// use procession::{Process, Queue};
+///
+/// fn work(jobs: Queue<u64>, results: Queue<u64>) {
+///     while let Ok(n) = jobs.get() {
+///         results.put(&(n * n)).unwrap();
+///     }
+/// }
+///
+/// fn main() -> procession::Result<()> {
+///     procession::init();
+///     let (jobs, results) = (Queue::unbounded()?, Queue::bounded(100)?);
+///     let worker = Process::spawn(work, (jobs.clone(), results.clone()))?;
+///     jobs.put(&12)?;
+///     jobs.close()?;
+///     assert_eq!(results.get()?, 144);
+///     worker.join()?;
+///     Ok(())
+/// }
+/// ```
+pub struct Queue<T> {
+    inner: stream::Queue,
+    item: PhantomData<fn(T) -> T>,
+}
+
+stream_end!(Queue, stream::Queue);
+
+/// What a queue of at most so many items may hold.
+fn bounded(items: usize) -> Result<Limits> {
+    if items == 0 {
+        let text = "a queue of at most 0 items: nothing could ever be put into it";
+        return Err(Error::new(ErrorKind::InvalidArgument, text));
+    }
+    Ok(Limits { messages: Some(items), ..UNBOUNDED })
+}
+
+const UNBOUNDED: Limits = Limits { messages: None, ring: None, bulk: None };
+
+impl<T: 'static> Queue<T> {
+    /// A queue of at most so many items; whoever puts one more waits. So many fit, whatever their size, if there is memory for them.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid_argument`](Error::is_invalid_argument): 0 items. [`is_not_initialised`](Error::is_not_initialised),
+    /// [`is_out_of_memory`](Error::is_out_of_memory).
+    pub fn bounded(items: usize) -> Result<Queue<T>> {
+        Ok(Queue::new(stream::Queue::create(stream::signature::<T>(), bounded(items)?)?))
+    }
+
+    /// A queue of as many items as there is memory for.
+    ///
+    /// # Errors
+    ///
+    /// [`is_not_initialised`](Error::is_not_initialised), [`is_out_of_memory`](Error::is_out_of_memory).
+    pub fn unbounded() -> Result<Queue<T>> {
+        Ok(Queue::new(stream::Queue::create(stream::signature::<T>(), UNBOUNDED)?))
+    }
+
+    /// A queue of at most so many items, which waits as well while they take more than `bytes`. One item is always let in.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`bounded`](Queue::bounded).
+    pub fn bounded_bytes(items: usize, bytes: usize) -> Result<Queue<T>> {
+        let limits = Limits { ring: Some(bytes), bulk: Some(bytes), ..bounded(items)? };
+        Ok(Queue::new(stream::Queue::create(stream::signature::<T>(), limits)?))
+    }
+}
+
+impl<T> Queue<T> {
+    /// Whether it holds as many items as it may. Exact when it's asked; others may get and put meanwhile.
+    #[doc(alias = "full")]
+    pub fn is_full(&self) -> bool {
+        self.inner.limit().is_some_and(|limit| self.inner.len() >= limit)
+    }
+
+    /// How many items it may hold; `None`: as many as there is memory for.
+    pub fn limit(&self) -> Option<usize> {
+        self.inner.limit()
+    }
+
+    /// Nothing can be put any more, by anybody: that gives [`SendError::Closed`]. Items that are there can still be got; then
+    /// [`get`](Queue::get) gives [`RecvError::Closed`], also to those who wait.
+    ///
+    /// # Errors
+    ///
+    /// [`is_forked`](Error::is_forked).
+    pub fn close(&self) -> Result<()> {
+        self.inner.close()
+    }
+
+    /// Whether it has been closed.
+    pub fn is_closed(&self) -> bool {
+        self.inner.is_closed()
+    }
+}
+
+/// Putting.
+///
+/// # Errors
+///
+/// All of these:
+///
+/// - [`SendError::Closed`]: the queue has been closed.
+/// - [`SendError::Failed`]: the item can't be encoded ([`is_codec`](Error::is_codec)); there is no memory for it
+///   ([`is_out_of_memory`](Error::is_out_of_memory)); this is a plain fork ([`is_forked`](Error::is_forked)).
+///
+/// The queue stays usable.
+impl<T: Serialize + DeserializeOwned + 'static> Queue<T> {
+    /// Puts an item into the queue. Waits while it's full.
+    #[inline]
+    pub fn put(&self, item: &T) -> Result<(), SendError> {
+        self.put_until(item, Deadline::NEVER).map(|_| ())
+    }
+
+    /// Puts an item into the queue if there is room now: whether it did.
+    #[doc(alias = "put_nowait")]
+    #[inline]
+    pub fn try_put(&self, item: &T) -> Result<bool, SendError> {
+        self.put_until(item, Deadline::PASSED)
+    }
+
+    /// Puts an item into the queue, waiting for room for at most `timeout`: whether it did.
+    pub fn put_timeout(&self, item: &T, timeout: Duration) -> Result<bool, SendError> {
+        self.put_until(item, Deadline::after(timeout))
+    }
+
+    #[inline]
+    fn put_until(&self, item: &T, deadline: Deadline) -> Result<bool, SendError> {
+        let put = wire::encoded(item, |bytes, shares| self.inner.send(bytes, shares, deadline))?;
+        Ok(put)
+    }
+
+    /// Puts many items into the queue, in order; as many at a time as there is room for, which is faster than one by one. Waits
+    /// while it's full. How many were put: all, unless the queue was closed meanwhile.
+    #[must_use = "if the queue is closed meanwhile, not all are put"]
+    pub fn put_many(&self, items: impl IntoIterator<Item = impl Borrow<T>>) -> Result<usize, SendError> {
+        /// So many bytes are encoded before they are put.
+        const BATCH: usize = 64 << 10;
+        let (mut bytes, mut ends, mut put) = (Vec::new(), Vec::new(), 0);
+        let flush = |bytes: &mut Vec<u8>, ends: &mut Vec<usize>, put: &mut usize| {
+            let wanted = ends.len();
+            let sent = if wanted == 0 { 0 } else { self.inner.send_many(bytes, ends, Deadline::NEVER)? };
+            *put += sent;
+            bytes.clear();
+            ends.clear();
+            Ok::<bool, Error>(sent == wanted)
+        };
+        let all = || -> Result<(), SendError> {
+            for item in items {
+                let shares = codec_append(item.borrow(), &mut bytes)?;
+                if shares.is_empty() {
+                    ends.push(bytes.len());
+                    if bytes.len() >= BATCH && !flush(&mut bytes, &mut ends, &mut put)? {
+                        return Ok(());
+                    }
+                } else {
+                    // With handles in it, it's sent by itself, after those before it.
+                    let message = bytes.split_off(ends.last().copied().unwrap_or(0));
+                    if !flush(&mut bytes, &mut ends, &mut put)? {
+                        return Ok(());
+                    }
+                    self.inner.send(&message, &shares, Deadline::NEVER)?;
+                    put += 1;
+                }
+            }
+            flush(&mut bytes, &mut ends, &mut put)?;
+            Ok(())
+        };
+        match all() {
+            // Those that were put are in the queue.
+            Err(SendError::Closed) if put > 0 => Ok(put),
+            Err(e) => Err(e),
+            Ok(()) => Ok(put),
+        }
+    }
+}
+
+fn codec_append<T: Serialize + 'static>(
+    item: &T,
+    bytes: &mut Vec<u8>,
+) -> Result<Vec<std::sync::Arc<procession_core::Share>>> {
+    match wire::plain_bytes(item) {
+        Some(plain) => {
+            bytes.extend_from_slice(plain);
+            Ok(Vec::new())
+        }
+        None => codec::encode(item, bytes),
+    }
+}
+
+/// Getting.
+///
+/// # Errors
+///
+/// All of these:
+///
+/// - [`RecvError::Closed`]: the queue has been closed, and is empty.
+/// - [`RecvError::Failed`]: there is no memory for a copy; this is a plain fork ([`is_forked`](Error::is_forked)).
+impl<T: Serialize + DeserializeOwned + 'static> Queue<T> {
+    /// Gets the next item. Waits while there is none.
+    #[inline]
+    pub fn get(&self) -> Result<T, RecvError> {
+        Ok(self.get_until(Deadline::NEVER)?.expect("a wait without a deadline ends with an item"))
+    }
+
+    /// Gets the next item if there is one now.
+    #[doc(alias = "get_nowait")]
+    #[inline]
+    pub fn try_get(&self) -> Result<Option<T>, RecvError> {
+        self.get_until(Deadline::PASSED)
+    }
+
+    /// Gets the next item, waiting for at most `timeout`.
+    pub fn get_timeout(&self, timeout: Duration) -> Result<Option<T>, RecvError> {
+        self.get_until(Deadline::after(timeout))
+    }
+
+    #[inline]
+    fn get_until(&self, deadline: Deadline) -> Result<Option<T>, RecvError> {
+        wire::with_buffer(|buffer| match self.inner.receive(buffer, deadline)? {
+            Some(received) => wire::decoded(received, buffer).map(Some),
+            None => Ok(None),
+        })
+    }
+
+    /// Gets up to `most` items at once, which is faster than one by one. Waits while there is none; then takes what is there.
+    pub fn get_many(&self, most: usize) -> Result<Vec<T>, RecvError> {
+        let (mut items, mut bytes, mut ends) = (Vec::new(), Vec::new(), Vec::new());
+        if most == 0 {
+            return Ok(items);
+        }
+        // The first one may be long, or have handles in it; and it's waited for.
+        let received = self.inner.receive(&mut bytes, Deadline::NEVER)?;
+        items.push(wire::decoded(received.unwrap_or(Received::Inline), &bytes)?);
+        bytes.clear();
+        self.inner.receive_many(most - 1, &mut bytes, &mut ends)?;
+        let mut start = 0;
+        for end in ends {
+            items.push(wire::decode(&bytes[start..end], &[])?);
+            start = end;
+        }
+        Ok(items)
+    }
+
+    /// Waits for at most `timeout` until there is an item, or the queue is closed and empty: whether there is. Takes nothing: another
+    /// may be faster to get it.
+    ///
+    /// # Errors
+    ///
+    /// [`is_forked`](Error::is_forked).
+    pub fn poll(&self, timeout: Duration) -> Result<bool> {
+        self.inner.poll(Deadline::after(timeout))
+    }
+}
