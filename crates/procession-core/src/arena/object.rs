@@ -73,6 +73,11 @@ impl Kind {
     pub(crate) fn is_held(self) -> bool {
         self >= Kind::Mutex
     }
+
+    /// Whether it may hold messages with handles in them.
+    pub(crate) fn is_container(self) -> bool {
+        matches!(self, Kind::Receiver | Kind::Queue | Kind::JoinableQueue)
+    }
 }
 
 /// A record that is the start of an object's block.
@@ -117,6 +122,12 @@ impl Arena {
         block.set_state(BlockState::Object { kind: T::KIND as u8, generation });
         kill_point!(ObjectAfterPublish);
         Handle { offset: block.offset(), generation }
+    }
+
+    /// Whether what the handle names hasn't been freed.
+    pub(crate) fn object_is_there(&self, handle: Handle) -> bool {
+        let state = self.block(handle.offset).map(Block::state);
+        matches!(state, Ok(BlockState::Object { generation, .. }) if generation == handle.generation)
     }
 
     /// The object that the handle names.

@@ -48,6 +48,11 @@ pub(crate) trait Held: Shared {
     /// It can be swept now what that one had: wake those who wait for such an end.
     fn rouse(&self, _arena: &Arena) {}
 
+    /// Whether there may be handles in messages that it holds.
+    fn contains_handles(&self, _arena: &Arena) -> bool {
+        false
+    }
+
     /// Nobody has it any more, and it's about to be freed; `own` is what it was.
     fn end(&self, _arena: &Arena, _own: Handle) {}
 

@@ -7,6 +7,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     family,
     kill_point::kill_point,
+    recovery,
 };
 use std::{fmt, ops::Deref, sync::Arc};
 
@@ -32,7 +33,18 @@ impl Drop for Share {
     fn drop(&mut self) {
         // In a plain fork it's the original's.
         if family::current().is_ok() {
+            let mut is_container = false;
+            if self.kind.is_container() {
+                recovery::with_object(self.arena, self.target, |object| {
+                    is_container = object.contains_handles(self.arena);
+                });
+            }
             self.arena.release_reference(self.reference, Holder::Member(self.arena.me().slot()));
+            if is_container && self.arena.object_is_there(self.target) {
+                // Those that are left may lie in what they would be needed for to be received. A sweep sees.
+                self.arena.count_death();
+                recovery::try_sweep(self.arena);
+            }
         }
     }
 }

@@ -9,7 +9,7 @@ use super::{
     stream::{Frame, Lookout, Popped, Pushed, Stream},
 };
 use crate::{
-    arena::{Arena, Block, Stable},
+    arena::{Arena, Block, Handle, Stable},
     atomic::Ordering::{Relaxed, Release},
     error::{Error, ErrorKind, Result},
     family,
@@ -40,11 +40,11 @@ pub enum Received {
     Message(Message),
 }
 
-/// Makes the stream's record and bytes, and its ends with `ends`, which gives the senders' and the receivers'.
+/// Makes the stream's record and bytes, and with `make` the ends: the senders' and the receivers'.
 fn create<T>(
     limits: Limits,
     redeliver: u32,
-    ends: impl FnOnce(u64) -> Result<(T, [crate::arena::Handle; 2])>,
+    make: impl FnOnce(u64) -> Result<(T, [Handle; 2])>,
 ) -> Result<T> {
     let arena = &family::current()?.arena;
     let block = arena.alloc_stable(Stable::Stream)?;
@@ -63,21 +63,18 @@ fn create<T>(
         record.most_bulk.store(within(limits.bulk, u64::MAX), Relaxed);
         record.closed.store(0, Relaxed);
         record.carries_handles.store(0, Relaxed);
-        let (made, [senders, receivers]) = ends(block.offset())?;
+        let (made, [senders, receivers]) = make(block.offset())?;
         record.senders.set(senders);
         record.receivers.set(receivers);
         Ok(made)
     })();
-    match made {
-        Ok(made) => {
+    match &made {
+        Ok(_) => {
             arena.publish::<StreamRecord>(block);
-            Ok(made)
         }
-        Err(e) => {
-            abandon(arena, block);
-            Err(e)
-        }
+        Err(_) => abandon(arena, block),
     }
+    made
 }
 
 #[cold]
@@ -152,33 +149,35 @@ ends! {
 
 /// A stream with two ends.
 pub fn channel(signature: u64, limits: Limits) -> Result<(Sender, Receiver)> {
-    create(limits, 0, |offset| {
+    let (sender, receiver) = create(limits, 0, |offset| {
         let sender = end::<SenderRecord>(offset, signature)?;
         let receiver = end::<ReceiverRecord>(offset, signature)?;
         let names = [sender.share().target(), receiver.share().target()];
-        Ok(((Sender::new(sender)?, Receiver::new(receiver)?), names))
+        Ok(((sender, receiver), names))
+    })?;
+    Ok((Sender::new(sender)?, Receiver::new(receiver)?))
+}
+
+/// A stream with both ends in one.
+fn both<E: End + 'static>(signature: u64, limits: Limits, redeliver: u32) -> Result<Shared<E>> {
+    create(limits, redeliver, |offset| {
+        let both = end::<E>(offset, signature)?;
+        let name = both.share().target();
+        Ok((both, [name; 2]))
     })
 }
 
 impl Queue {
     /// An empty queue.
     pub fn create(signature: u64, limits: Limits) -> Result<Queue> {
-        create(limits, 0, |offset| {
-            let both = end::<QueueRecord>(offset, signature)?;
-            let name = both.share().target();
-            Ok((Queue::new(both)?, [name; 2]))
-        })
+        Queue::new(both(signature, limits, 0)?)
     }
 }
 
 impl Tasks {
     /// An empty queue. What a dead consumer had is given to others `redeliver` times.
     pub fn create(signature: u64, limits: Limits, redeliver: u32) -> Result<Tasks> {
-        create(limits, redeliver, |offset| {
-            let both = end::<TasksRecord>(offset, signature)?;
-            let name = both.share().target();
-            Ok((Tasks::new(both)?, [name; 2]))
-        })
+        Tasks::new(both(signature, limits, redeliver)?)
     }
 }
 
@@ -200,7 +199,7 @@ impl Stream {
     /// Why nothing can be sent, if that's so.
     #[inline]
     fn refusal(&self) -> Option<Error> {
-        if !self.record().is_received(self.arena()) {
+        if !self.is_received() {
             Some(disconnected())
         } else if self.is_closed() {
             Some(closed())
@@ -232,7 +231,7 @@ impl Stream {
         // A full fence, after the lock was released: either who took away the last receiver sees the message, or it's seen here
         // that nobody will receive it.
         barrier::after_locked();
-        if !self.record().is_received(self.arena()) {
+        if !self.is_received() {
             self.record().drain(self.arena());
         }
         Ok(sent)
@@ -248,6 +247,7 @@ impl Stream {
     ) -> Result<usize> {
         let ring = &self.record().ring;
         let (mut lookout, mut seen) = (Lookout::new(), None);
+        self.step_back(deadline);
         let all = block_on(end, ring.departures(), deadline, || {
             lookout.look(self.arena());
             if let Some(refusal) = self.refusal() {
@@ -319,7 +319,7 @@ impl Stream {
 impl Stream {
     /// Why nothing will come any more, if that's so.
     fn end_of_stream(&self) -> Option<Error> {
-        if !self.record().senders.is_there(self.arena()) {
+        if !self.is_sent() {
             Some(disconnected())
         } else if self.is_closed() {
             Some(closed())
@@ -338,6 +338,7 @@ impl Stream {
         mut look: impl FnMut() -> Result<Option<R>>,
     ) -> Result<Option<R>> {
         let mut lookout = Lookout::new();
+        self.step_back(deadline);
         let found = block_on(end, change, deadline, || {
             let found = look().transpose();
             if found.is_some() {

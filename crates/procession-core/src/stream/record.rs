@@ -67,16 +67,14 @@ impl EndName {
         self.generation.store(end.generation, Release);
     }
 
-    fn get(&self) -> Handle {
+    pub(super) fn get(&self) -> Handle {
         Handle { offset: self.offset.load(Acquire), generation: self.generation.load(Acquire) }
     }
 
     /// Whether anybody has the end.
     #[inline]
     pub(super) fn is_there(&self, arena: &Arena) -> bool {
-        let Handle { offset, generation } = self.get();
-        let state = arena.block(offset).map(Block::state);
-        matches!(state, Ok(BlockState::Object { generation: found, .. }) if found == generation)
+        arena.object_is_there(self.get())
     }
 }
 
@@ -156,6 +154,10 @@ macro_rules! ends {
                     self.0.rouse(arena);
                 }
 
+                fn contains_handles(&self, arena: &Arena) -> bool {
+                    self.0.contains_handles(arena)
+                }
+
                 fn end(&self, arena: &Arena, own: Handle) {
                     self.0.close(arena, own);
                 }
@@ -190,6 +192,10 @@ impl EndRecord {
         if let Some((_, stream)) = self.stream(arena) {
             stream.broadcast();
         }
+    }
+
+    fn contains_handles(&self, arena: &Arena) -> bool {
+        self.stream(arena).is_some_and(|(_, stream)| stream.carries_handles.load(Relaxed) != 0)
     }
 
     /// Nobody has this end any more.
@@ -249,11 +255,6 @@ impl StreamRecord {
 
     pub(super) fn place(&self) -> Place {
         Place(self.place.load(Acquire))
-    }
-
-    /// Whether anybody can receive what is in it.
-    pub(crate) fn is_received(&self, arena: &Arena) -> bool {
-        self.receivers.is_there(arena)
     }
 
     /// The object by which somebody receives from it.

@@ -5,7 +5,7 @@ use super::{
     record::{LARGEST, Place, SMALLEST, StreamRecord},
 };
 use crate::{
-    arena::{Arena, Stable},
+    arena::{Arena, Block, BlockState, Handle, Stable},
     atomic::{
         AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
@@ -29,11 +29,46 @@ pub(crate) struct Stream {
     known: AtomicU64,
     /// How many deaths there were when the leases were last looked at.
     deaths: AtomicU64,
+    senders: KnownEnd,
+    receivers: KnownEnd,
+}
+
+/// The block of an end, and what it is as long as somebody has the end.
+#[derive(Clone, Copy, Debug)]
+struct KnownEnd {
+    block: Block<'static>,
+    alive: BlockState,
+}
+
+impl KnownEnd {
+    fn new(arena: &'static Arena, end: Handle) -> Result<KnownEnd> {
+        let block = arena.block(end.offset)?;
+        match block.state() {
+            alive @ BlockState::Object { generation, .. } if generation == end.generation => {
+                Ok(KnownEnd { block, alive })
+            }
+            // Never: nobody has it any more.
+            _ => Ok(KnownEnd { block, alive: BlockState::Object { kind: 0, generation: end.generation } }),
+        }
+    }
+
+    #[inline]
+    fn is_there(&self) -> bool {
+        self.block.state() == self.alive
+    }
 }
 
 impl Clone for Stream {
     fn clone(&self) -> Stream {
-        Stream::of(self.arena, self.record)
+        let (arena, record, senders, receivers) = (self.arena, self.record, self.senders, self.receivers);
+        Stream {
+            arena,
+            record,
+            known: AtomicU64::new(0),
+            deaths: AtomicU64::new(u64::MAX),
+            senders,
+            receivers,
+        }
     }
 }
 
@@ -70,16 +105,39 @@ pub(super) enum Popped {
 /// that one has been stopped is it as long as this.
 const PATIENCE: std::time::Duration = std::time::Duration::from_millis(20);
 
+/// In `spin_loop`s.
+const MOMENT: usize = 3;
+
 /// A ring that has become empty gives back what it has beyond this.
 const KEPT: usize = 64 << 10;
 
 impl Stream {
     pub(super) fn new(arena: &'static Arena, offset: u64) -> Result<Stream> {
-        Ok(Stream::of(arena, arena.stable_record(offset, Stable::Stream)?))
+        let record: &StreamRecord = arena.stable_record(offset, Stable::Stream)?;
+        let senders = KnownEnd::new(arena, record.senders.get())?;
+        let receivers = KnownEnd::new(arena, record.receivers.get())?;
+        let (known, deaths) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
+        Ok(Stream { arena, record, known, deaths, senders, receivers })
     }
 
-    fn of(arena: &'static Arena, record: &'static StreamRecord) -> Stream {
-        Stream { arena, record, known: AtomicU64::new(0), deaths: AtomicU64::new(u64::MAX) }
+    /// Whether somebody can receive.
+    #[inline]
+    pub(super) fn is_received(&self) -> bool {
+        self.receivers.is_there()
+    }
+
+    /// Whether somebody can send.
+    #[inline]
+    pub(super) fn is_sent(&self) -> bool {
+        self.senders.is_there()
+    }
+
+    /// Leaves the other side alone for a moment (some 100 ns) before it's looked at again. If it's at work, there's more to find then; and
+    /// each look costs it as much as a message.
+    pub(super) fn step_back(&self, deadline: Deadline) {
+        if deadline != Deadline::PASSED {
+            (0..MOMENT).for_each(|_| std::hint::spin_loop());
+        }
     }
 
     /// How many deaths there were when the leases were last looked at.
