@@ -71,6 +71,8 @@ pub fn audit() -> Result<Audit> {
 ///
 /// Not initialised, forked.
 pub fn sweep() -> Result<()> {
-    recovery::sweep(&family::current()?.arena);
+    let arena = &family::current()?.arena;
+    arena.follow_suspicion();
+    recovery::sweep(arena);
     Ok(())
 }

@@ -62,6 +62,10 @@ pub(super) struct Header {
     pub(super) deaths: AtomicU64,
     /// What `deaths` was when the last sweep began. A cache: whoever finds it behind sweeps.
     pub(super) swept: AtomicU64,
+    /// How often something was left that may be had by nobody but by what it would be needed for.
+    pub(super) suspected: AtomicU64,
+    /// What that was when the last sweep began.
+    pub(super) cleared: AtomicU64,
     /// Chunks below this have a committed entry; raised by one store under `chunk_lock`.
     pub(super) high_water: AtomicU64,
     pub(super) chunk_lock: RawMutex,

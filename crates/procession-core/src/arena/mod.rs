@@ -184,6 +184,23 @@ impl Arena {
         self.header().deaths.fetch_add(1, SeqCst);
     }
 
+    /// Something may be had by nobody but by messages that can't be received without it. True if that was said so often since the last
+    /// sweep that it's time for one.
+    pub(crate) fn suspect(&self) -> bool {
+        const OFTEN: u64 = 1000;
+        let header = self.header();
+        let suspected = header.suspected.fetch_add(1, SeqCst).wrapping_add(1);
+        suspected.wrapping_sub(header.cleared.load(Acquire)) >= OFTEN
+    }
+
+    /// Has the next sweep look for that, if it was said since the last one.
+    pub(crate) fn follow_suspicion(&self) {
+        let header = self.header();
+        if header.suspected.load(Acquire) != header.cleared.load(Acquire) {
+            self.count_death();
+        }
+    }
+
     fn header(&self) -> &Header {
         self.shared(0)
     }
@@ -235,9 +252,10 @@ impl Arena {
             return true;
         }
         let done = self.locked_until(&header.recovery_lock, deadline, || {
-            let deaths = self.deaths();
+            let (deaths, suspected) = (self.deaths(), header.suspected.load(Acquire));
             if header.swept.load(Acquire) != deaths && f() {
                 header.swept.store(deaths, Release);
+                header.cleared.store(suspected, Release);
             }
         });
         done.is_some()

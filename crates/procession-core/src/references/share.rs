@@ -40,9 +40,9 @@ impl Drop for Share {
                 });
             }
             self.arena.release_reference(self.reference, Holder::Member(self.arena.me().slot()));
-            if is_container && self.arena.object_is_there(self.target) {
-                // Those that are left may lie in what they would be needed for to be received. A sweep sees.
-                self.arena.count_death();
+            // Those that are left may lie in what they would be needed for to be received. A sweep sees.
+            if is_container && self.arena.object_is_there(self.target) && self.arena.suspect() {
+                self.arena.follow_suspicion();
                 recovery::try_sweep(self.arena);
             }
         }

@@ -491,22 +491,30 @@ impl StreamRecord {
 /// Nobody who lives is in the way of one who frees what nobody will receive, but for wrong bytes in shared memory.
 const DRAINING: std::time::Duration = wait::SLICE;
 
-/// Once for each death that may have something to do with a stream, and once for each slice of waiting: sees to it that the dead have
-/// let go of their ends.
+/// Sees to it that the dead have let go of their ends: after each death, and after each slice of waiting also of ends that nobody can
+/// ever receive.
 pub(super) struct Lookout {
     deaths: Option<u64>,
+    slice: Deadline,
 }
 
 impl Lookout {
     pub(super) fn new() -> Lookout {
-        Lookout { deaths: None }
+        Lookout { deaths: None, slice: Deadline::after(wait::SLICE) }
     }
 
     pub(super) fn look(&mut self, arena: &'static Arena) {
         let deaths = Some(arena.deaths());
-        // If somebody else is at it for so long, that's looked at again after the next slice.
-        if self.deaths != deaths && recovery::sweep_until(arena, Deadline::after(PATIENCE)) {
-            self.deaths = deaths;
+        let is_over = self.slice.has_passed();
+        if self.deaths == deaths && !is_over {
+            return;
         }
+        if is_over {
+            self.slice = Deadline::after(wait::SLICE);
+            arena.follow_suspicion();
+        }
+        // If somebody else is at it for so long, that's looked at again after the next slice.
+        recovery::sweep_until(arena, Deadline::after(PATIENCE));
+        self.deaths = deaths;
     }
 }

@@ -1,0 +1,93 @@
+//! Channels, pipes and queues: what each does, also as Python documents it of its own.
+
+use procession::{
+    Connection, Event, JoinableQueue, Lease, Mutex, Pool, Process, Queue, Receiver, RecvError, SendError,
+    Sender, TaskError, channel, channel_with, duplex, pipe,
+};
+use procession_testing::tests;
+use serde::{Deserialize, Serialize};
+use std::{process::ExitCode, thread, time::Duration};
+
+const SOON: Duration = Duration::from_millis(20);
+
+mod bad_input;
+mod channels;
+mod handles;
+mod joinable;
+#[path = "../methods/mod.rs"]
+mod methods;
+mod queues;
+
+fn main() -> ExitCode {
+    procession::init();
+    procession_testing::explain_with(|| {
+        format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
+    });
+    methods::adopt();
+    let all = || {
+        tests![
+            channels::twenty_messages_until_the_end_of_the_stream,
+            channels::one_producer_three_consumers_no_lock_no_sentinel,
+            channels::both_directions,
+            channels::the_end_is_seen_however_the_last_sender_goes,
+            channels::the_last_receiver_is_missed_however_it_goes,
+            channels::messages_of_any_size_arrive_in_order,
+            channels::a_full_channel_waits,
+            channels::bytes_and_in_place,
+            channels::try_timeout_and_poll,
+            channels::within_one_process,
+            channels::a_stopped_peer_is_no_dead_one,
+            channels::who_is_killed_asleep_takes_nothing_along,
+            channels::killed_in_the_middle_of_64_mebibytes,
+            handles::travel_in_messages,
+            handles::ends_in_messages,
+            handles::of_a_killed_sender_are_received,
+            handles::nobody_received_go_with_the_message,
+            handles::that_only_lie_in_themselves_are_freed,
+            handles::chains_end_without_end_of_stack,
+            queues::by_many_to_many,
+            queues::bounds_are_exact,
+            queues::unbounded_grows_and_shrinks,
+            queues::many_at_a_time,
+            queues::closed,
+            queues::a_queue_of_queues,
+            queues::through_a_pool,
+            joinable::all_are_finished,
+            joinable::of_a_dead_consumer_go_to_another,
+            joinable::lost_ones_are_reported,
+            joinable::given_back_by_a_panic,
+            joinable::with_handles_again,
+            joinable::closed_waits_for_what_may_come_back,
+            joinable::many_at_once,
+            bad_input::is_refused_and_nothing_lost,
+            bad_input::limits,
+            bad_input::after_the_end,
+        ]
+    };
+    procession_testing::run(methods::each(all).collect())
+}
+
+/// Everything has gone: objects, references, blocks.
+fn assert_nothing_left() {
+    procession_core::sweep().unwrap();
+    let audit = procession::audit().unwrap();
+    let left = (audit.objects.len(), audit.references, audit.blocks, audit.leaked, audit.impossible);
+    assert_eq!(left, (0, 0, 0, 0, 0), "{audit:?}");
+}
+
+fn is_killed<R: std::fmt::Debug>(outcome: Result<R, TaskError>) -> bool {
+    matches!(outcome, Err(TaskError::Died(status)) if status.signal() == Some(9))
+}
+
+/// Waits until so many sleep for the object.
+fn until_waiting(count: usize, waiters: impl Fn() -> usize) {
+    while waiters() != count {
+        thread::yield_now();
+    }
+}
+
+fn park() {
+    loop {
+        thread::park();
+    }
+}
