@@ -1,10 +1,17 @@
 //! Procession beside its peers, in one run. See README.md.
 
 mod bare;
+mod channel;
+#[cfg(feature = "ours")]
+mod family;
 mod measure;
+mod peers;
 mod pool;
+mod processors;
+mod queue;
 mod spawn;
 mod sync;
+mod traffic;
 
 use std::process::ExitCode;
 
@@ -12,7 +19,8 @@ use std::process::ExitCode;
 const EXIT: &str = "exit";
 
 fn main() -> ExitCode {
-    let what = std::env::args().nth(1).unwrap_or_default();
+    let arguments: Vec<_> = std::env::args().skip(1).collect();
+    let what = arguments.first().map_or("", String::as_str);
     if what == EXIT {
         return ExitCode::SUCCESS;
     }
@@ -20,18 +28,35 @@ fn main() -> ExitCode {
         bare::serve();
         return ExitCode::SUCCESS;
     }
-    if what == sync::OTHER {
-        return exit_code(sync::serve(&std::env::args().nth(2).unwrap_or_default()));
+    if let [other, role @ ..] = arguments.as_slice()
+        && [sync::OTHER, channel::OTHER, queue::OTHER].contains(&other.as_str())
+    {
+        return exit_code(serve(other, role));
     }
     procession::init();
     procspawn::init();
-    exit_code(match what.as_str() {
+    exit_code(match what {
         "spawn" => spawn::run(),
         "pool" => pool::run(),
         "sync" => sync::run(),
-        "all" => spawn::run().and_then(|()| pool::run()).and_then(|()| sync::run()),
-        _ => Err("usage: procession-bench spawn | pool | sync | all".into()),
+        "channel" => channel::run(),
+        "queue" => queue::run(),
+        "all" => {
+            [spawn::run, pool::run, sync::run, channel::run, queue::run].iter().try_for_each(|run| run())
+        }
+        _ => Err("usage: procession-bench spawn | pool | sync | channel | queue | all".into()),
     })
+}
+
+/// The second process of a peer, which ends with the first one.
+fn serve(other: &str, role: &[String]) -> measure::Result<()> {
+    peers::die_with_parent()?;
+    match role {
+        [role] if other == sync::OTHER => sync::serve(role),
+        [does, peer, address] if other == channel::OTHER => channel::serve(does, peer, address),
+        [does, peer, address] if other == queue::OTHER => queue::serve(does, peer, address),
+        _ => Err("a second process is started by the first one".into()),
+    }
 }
 
 fn exit_code(result: measure::Result<()>) -> ExitCode {

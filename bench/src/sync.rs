@@ -1,10 +1,9 @@
 //! What locks, semaphores and events cost, free and wanted by two processes, and how soon a dead holder's lock is another's.
 
-mod area;
+pub(crate) mod area;
 mod contended;
 mod deaths;
 mod locks;
-mod processors;
 mod pthread;
 mod round_trip;
 

@@ -2,7 +2,6 @@
 //! was executed, not forked, since this one has threads.
 
 use super::{
-    OTHER,
     locks::{Counted, RawSync},
     pthread::{Flag, RobustMutex, Semaphore},
 };
@@ -19,7 +18,7 @@ use std::{
     ptr::{self, NonNull},
     sync::atomic::{
         AtomicBool, AtomicU32, AtomicU64,
-        Ordering::{Acquire, Release},
+        Ordering::{AcqRel, Acquire, Release},
     },
     thread,
     time::{Duration, Instant},
@@ -45,18 +44,39 @@ struct Shared {
     words: [Apart<AtomicU32>; 2],
 }
 
-/// How two processes start and stop together.
-pub(super) struct Control {
+/// Messages: how many, and the sum of their numbers, which wraps.
+pub(crate) struct Tally {
+    count: AtomicU64,
+    sum: AtomicU64,
+}
+
+impl Tally {
+    /// One of those who count adds what it has.
+    pub(crate) fn add(&self, count: u64, sum: u64) {
+        self.count.fetch_add(count, Release);
+        self.sum.fetch_add(sum, Release);
+    }
+
+    pub(crate) fn total(&self) -> (u64, u64) {
+        (self.count.load(Acquire), self.sum.load(Acquire))
+    }
+}
+
+/// How two or more processes start and stop together.
+pub(crate) struct Control {
     ready: AtomicU32,
-    pub(super) stop: AtomicBool,
-    /// What the second one counted; stored when it has stopped.
-    pub(super) counted: AtomicU64,
+    pub(crate) stop: AtomicBool,
+    /// What the second one counted or measured, when the first one may look.
+    pub(crate) counted: AtomicU64,
+    /// What all of them gave away, and what all of them got.
+    pub(crate) given: Tally,
+    pub(crate) got: Tally,
 }
 
 impl Control {
-    /// Says that one more is there.
-    pub(super) fn come(&self) {
-        self.ready.fetch_add(1, Release);
+    /// Says that one more is there; gives how many are.
+    pub(crate) fn come(&self) -> u32 {
+        self.ready.fetch_add(1, AcqRel) + 1
     }
 
     /// Waits until so many are there, without leaving the processor, so that all of them go on at the same time.
@@ -65,7 +85,7 @@ impl Control {
     }
 
     /// Waits until so many are there, out of their way.
-    pub(super) fn sleep_until(&self, count: u32) -> Result<()> {
+    pub(crate) fn sleep_until(&self, count: u32) -> Result<()> {
         self.until(count, || thread::sleep(Duration::from_micros(100)))
     }
 
@@ -82,7 +102,7 @@ impl Control {
 }
 
 /// A mapping of the memory.
-pub(super) struct Area {
+pub(crate) struct Area {
     shared: NonNull<Shared>,
     file: File,
 }
@@ -95,7 +115,7 @@ unsafe impl Sync for Area {}
 
 impl Area {
     /// New memory, with all locks free.
-    pub(super) fn new() -> Result<Area> {
+    pub(crate) fn new() -> Result<Area> {
         // SAFETY: bounds: the name ends with a zero. Aliasing: nothing is written. Lifetime: of the name: for ever.
         let fd = unsafe { libc::memfd_create(c"sync".as_ptr(), libc::MFD_CLOEXEC) };
         if fd < 0 {
@@ -119,7 +139,7 @@ impl Area {
     }
 
     /// The memory that this process was given as its standard input.
-    pub(super) fn of_stdin() -> Result<Area> {
+    pub(crate) fn of_stdin() -> Result<Area> {
         // SAFETY: bounds: descriptor 0 is the memory that this process was started with. Aliasing: nobody else uses it.
         // Lifetime: owned from here on.
         Area::map(File::from(unsafe { OwnedFd::from_raw_fd(0) }))
@@ -151,7 +171,7 @@ impl Area {
         unsafe { self.shared.as_ref() }
     }
 
-    pub(super) fn control(&self) -> &Control {
+    pub(crate) fn control(&self) -> &Control {
         &self.shared().control.0
     }
 
@@ -179,12 +199,12 @@ impl Area {
         self.shared().semaphores.each_ref().map(|apart| &apart.0)
     }
 
-    pub(super) fn words(&self) -> [&AtomicU32; 2] {
+    pub(crate) fn words(&self) -> [&AtomicU32; 2] {
         self.shared().words.each_ref().map(|apart| &apart.0)
     }
 
     /// What a process gets as its standard input, to map the same memory.
-    pub(super) fn to_stdin(&self) -> Result<OwnedFd> {
+    pub(crate) fn to_stdin(&self) -> Result<OwnedFd> {
         Ok(self.file.try_clone()?.into())
     }
 }
@@ -197,12 +217,13 @@ impl Drop for Area {
 }
 
 /// A peer's second process.
-pub(super) struct Other(Child);
+pub(crate) struct Other(Child);
 
 impl Other {
-    pub(super) fn start(area: &Area, role: &str) -> Result<Other> {
+    /// By the arguments that tell it what it is.
+    pub(crate) fn start(area: &Area, arguments: &[&str]) -> Result<Other> {
         let program = env::current_exe()?;
-        Ok(Other(Command::new(program).args([OTHER, role]).stdin(area.to_stdin()?).spawn()?))
+        Ok(Other(Command::new(program).args(arguments).stdin(area.to_stdin()?).spawn()?))
     }
 
     pub(super) fn kill(&mut self) -> Result<()> {
@@ -210,7 +231,7 @@ impl Other {
     }
 
     /// Waits until it has done its work.
-    pub(super) fn join(mut self) -> Result<()> {
+    pub(crate) fn join(mut self) -> Result<()> {
         same(self.0.wait()?.success(), true)
     }
 }

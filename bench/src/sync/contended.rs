@@ -1,11 +1,12 @@
 //! Two processes that take one lock as often as they can.
 
 use super::{
+    OTHER,
     area::{Area, Other},
     locks::Lock,
-    processors::{Pinned, Side},
 };
 use crate::measure::{Goal, Result, median, medians, row, same};
+use crate::processors::{Pinned, Side};
 use procession::{Mutex, Process, Stdio};
 use std::{
     sync::atomic::Ordering::{Acquire, Relaxed, Release},
@@ -82,7 +83,7 @@ fn our_other(lock: Mutex<u64>) -> bool {
 
 fn peers(role: &str, contest: impl FnOnce(&Area, Other) -> Result<Outcome>) -> Result<Outcome> {
     let area = Area::new()?;
-    let other = Other::start(&area, role)?;
+    let other = Other::start(&area, &[OTHER, role])?;
     contest(&area, other)
 }
 

@@ -1,6 +1,7 @@
 //! A process is killed that holds a lock, while a thread of another sleeps for it: how soon that one has it.
 
 use super::{
+    OTHER,
     area::{Area, Other},
     pthread::Locked,
 };
@@ -57,7 +58,7 @@ fn hold_ours(lock: Mutex<u64>, held: Event) {
 
 fn robust() -> Result<f64> {
     let area = Area::new()?;
-    let mut holder = Other::start(&area, HOLDER)?;
+    let mut holder = Other::start(&area, &[OTHER, HOLDER])?;
     area.control().sleep_until(1)?;
     let take = || {
         let locked = area.robust().lock.lock();

@@ -1,10 +1,11 @@
 //! One process says something to another, which has been waiting for it and answers: nothing but the wake there and back.
 
 use super::{
+    OTHER,
     area::{Area, Other},
-    processors::{Pinned, Side},
 };
 use crate::measure::{Goal, Result, median, medians, micros, row, same};
+use crate::processors::{Pinned, Side};
 use procession::{Event, Process, Semaphore};
 use std::sync::atomic::{
     AtomicU32,
@@ -110,7 +111,7 @@ pub(super) fn run() -> Result<()> {
 
 fn peers(role: &str, trips: impl FnOnce(&Area, Other) -> Result<f64>) -> Result<f64> {
     let area = Area::new()?;
-    let other = Other::start(&area, role)?;
+    let other = Other::start(&area, &[OTHER, role])?;
     trips(&area, other)
 }
 

@@ -6,19 +6,19 @@ use std::{io, mem};
 
 /// Which of the two.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(crate) enum Side {
     First,
     Second,
 }
 
 /// While this is there, this thread stays on the processor of its side.
-pub(super) struct Pinned {
+pub(crate) struct Pinned {
     before: libc::cpu_set_t,
 }
 
 impl Pinned {
     /// The first and the last of those that may be used: neighbours are often two halves of one.
-    pub(super) fn to(side: Side) -> Result<Pinned> {
+    pub(crate) fn to(side: Side) -> Result<Pinned> {
         // SAFETY: bounds: a value of ours. Aliasing: ours alone. Lifetime: for the call; zeroes are an empty set.
         let mut before: libc::cpu_set_t = unsafe { mem::zeroed() };
         // SAFETY: bounds: so many bytes are written, which are ours. Aliasing: ours alone. Lifetime: for the call.
