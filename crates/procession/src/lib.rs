@@ -109,7 +109,7 @@ pub use procession_core::{
     start::{ExitStatus, StartMethod},
 };
 pub use procession_macros::{main, test};
-pub use queue::{JoinableQueue, JoinableQueueBuilder, Lease, Queue};
+pub use queue::{GetManyError, JoinableQueue, JoinableQueueBuilder, Lease, PutManyError, Queue};
 pub use shared::{Array, ArrayGuard, Integer, Value, ValueGuard};
 pub use sync::{
     Barrier, BarrierWait, BoundedSemaphore, Condition, Event, LockError, LockResult, Mutex, MutexGuard, Once,

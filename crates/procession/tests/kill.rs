@@ -201,7 +201,19 @@ fn disturb_until(end: impl Fn() -> bool) {
 
 /// Whether it's a step of something that is shared by handles.
 fn is_of_an_object(point: KillPoint) -> bool {
-    let of = ["mutex", "event", "semaphore", "barrier", "read_write", "value", "array"];
+    let of = [
+        "mutex",
+        "event",
+        "semaphore",
+        "barrier",
+        "read_write",
+        "value",
+        "array",
+        "stream",
+        "lease",
+        "ring",
+        "reference",
+    ];
     of.iter().any(|of| point.name().starts_with(of))
 }
 

@@ -62,6 +62,7 @@ impl Holder {
         }
     }
 
+    #[inline]
     fn from_bits(bits: u16) -> Holder {
         match bits {
             Holder::NOBODY => Holder::Nobody,
@@ -87,6 +88,7 @@ impl BlockState {
     pub(crate) const GENERATION_MASK: u64 = (1 << 56) - 1;
     pub(crate) const NUMBER_MASK: u64 = (1 << NUMBER_BITS) - 1;
 
+    #[inline]
     pub(crate) fn to_bits(self) -> u64 {
         match self {
             BlockState::Free => 0,
@@ -102,6 +104,7 @@ impl BlockState {
         }
     }
 
+    #[inline]
     fn from_bits(bits: u64) -> BlockState {
         let (kind, rest) = ((bits >> 56) as u8, bits & BlockState::GENERATION_MASK);
         match (kind, Owner::from_bits(rest)) {
@@ -140,8 +143,15 @@ impl<'a> Block<'a> {
         self.size
     }
 
+    #[inline]
     pub(crate) fn state(self) -> BlockState {
         BlockState::from_bits(self.state.load(Acquire))
+    }
+
+    /// Whether the block is in this state.
+    #[inline]
+    pub(crate) fn is(self, state: BlockState) -> bool {
+        self.state.load(Acquire) == state.to_bits()
     }
 
     pub(crate) fn set_state(self, state: BlockState) {

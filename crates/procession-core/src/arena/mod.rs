@@ -184,13 +184,16 @@ impl Arena {
         self.header().deaths.fetch_add(1, SeqCst);
     }
 
-    /// Something may be had by nobody but by messages that can't be received without it. True if that was said so often since the last
-    /// sweep that it's time for one.
-    pub(crate) fn suspect(&self) -> bool {
+    /// Something may be had by nobody but by messages that can't be received without it.
+    pub(crate) fn suspect(&self) {
+        self.header().suspected.fetch_add(1, SeqCst);
+    }
+
+    /// Whether that was said so often since the last sweep that it's time for one.
+    pub(crate) fn is_very_suspicious(&self) -> bool {
         const OFTEN: u64 = 1000;
         let header = self.header();
-        let suspected = header.suspected.fetch_add(1, SeqCst).wrapping_add(1);
-        suspected.wrapping_sub(header.cleared.load(Acquire)) >= OFTEN
+        header.suspected.load(Acquire).wrapping_sub(header.cleared.load(Acquire)) >= OFTEN
     }
 
     /// Has the next sweep look for that, if it was said since the last one.
@@ -245,7 +248,7 @@ impl Arena {
     }
 
     /// Runs `f` as the only one who sweeps, if there were deaths since the last sweep that said it was all right now.
-    /// If somebody does already: waits for the end of that until the deadline. False if that didn't come.
+    /// If somebody does already: waits for the end of that until the deadline. Whether all is swept.
     pub(crate) fn recovering(&self, deadline: Deadline, f: impl FnOnce() -> bool) -> bool {
         let header = self.header();
         if header.swept.load(Acquire) == self.deaths() {
@@ -258,6 +261,6 @@ impl Arena {
                 header.cleared.store(suspected, Release);
             }
         });
-        done.is_some()
+        done.is_some() && header.swept.load(Acquire) == self.deaths()
     }
 }

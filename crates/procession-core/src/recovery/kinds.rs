@@ -84,13 +84,17 @@ pub(crate) fn ended(arena: &Arena, block: Block<'_>, state: BlockState) {
     }
 }
 
-/// Calls `f` with each stream in the arena.
-pub(super) fn for_each_stream<'a>(arena: &'a Arena, mut f: impl FnMut(&'a StreamRecord)) {
+/// Calls `f` with each stream in the arena, and each that is being made or freed: its block, and what that is.
+pub(super) fn for_each_stream<'a>(
+    arena: &'a Arena,
+    mut f: impl FnMut(Block<'a>, BlockState, &'a StreamRecord),
+) {
     arena.for_each_stable(Stable::Stream, |block| {
-        if matches!(block.state(), BlockState::Object { kind, .. } if kind == Kind::Stream as u8)
+        let state = block.state();
+        if state != BlockState::Free
             && let Ok(record) = arena.record(block)
         {
-            f(record);
+            f(block, state, record);
         }
     });
 }

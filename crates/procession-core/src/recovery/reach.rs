@@ -2,7 +2,7 @@
 
 use super::kinds::{for_each_record, for_each_stream};
 use crate::{
-    arena::Arena,
+    arena::{Arena, BlockState},
     members::Owner,
     references::{Header, Holder, Reference},
 };
@@ -79,15 +79,19 @@ impl References {
         let mut is_whole = true;
         // By the object by which they are received.
         let mut contents: HashMap<u64, Vec<u64>> = HashMap::new();
-        for_each_stream(arena, |stream| {
-            let contents = contents.entry(stream.receivers()).or_default();
-            is_whole &= stream.contents(arena, &mut |offset| contents.push(offset));
+        for_each_stream(arena, |_, state, stream| {
+            // Also of one that is being made or freed: its record is to be freed with them, not after them.
+            found.extend(stream.parts().map(|(_, offset)| offset));
+            if matches!(state, BlockState::Object { .. }) {
+                let contents = contents.entry(stream.receivers()).or_default();
+                is_whole &= stream.contents(arena, &mut |offset| contents.push(offset));
+            }
         });
         contents.retain(|_, contents| !contents.is_empty());
         if !contents.is_empty() {
             self.reach(arena, &mut contents, &mut found);
         }
-        let unreachable = contents.into_values().flatten().collect();
+        let unreachable = if is_whole { contents.into_values().flatten().collect() } else { HashSet::new() };
         Belonging { found, unreachable, is_whole }
     }
 
@@ -102,7 +106,9 @@ impl References {
                 Some((reference, holder)) => {
                     targets.insert(reference.offset, *target);
                     let is_in_message = in_messages.contains(&reference.offset);
-                    found.contains(&reference.offset)
+                    // Received meanwhile, or about to be: what it lay in may not have it any more.
+                    arena.holder_of(*reference) != Some(*holder)
+                        || found.contains(&reference.offset)
                         || !is_unheld && (matches!(holder, Holder::Member(_)) || !is_in_message)
                 }
             };

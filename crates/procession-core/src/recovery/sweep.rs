@@ -1,12 +1,12 @@
 //! The sweep: frees what dead members held, then their slots.
 
 use super::{
-    kinds::{for_each_record, free_ownerless},
+    kinds::{for_each_record, for_each_stream, free_ownerless},
     mark::{give_up, tell},
     reach::References,
 };
 use crate::{
-    arena::{Arena, Audit},
+    arena::{Arena, Audit, BlockState},
     kill_point::kill_point,
     members::Owner,
     references::{Count, Header, Holder},
@@ -32,6 +32,11 @@ pub(crate) fn sweep_until(arena: &Arena, deadline: Deadline) -> bool {
         }
         let dead: Vec<Owner> = arena.members().dead().collect();
         sweep_records(arena, &dead);
+        for_each_stream(arena, |block, state, stream| {
+            if matches!(state, BlockState::Object { .. }) && !stream.is_received(arena) {
+                stream.drain(arena, block, state);
+            }
+        });
         kill_point!(SweepAfterObjects);
         // In this order: a block is taken over by its reader before the record that names it is retired, so one that is
         // still the dead's and that no record names now, nobody will ever look at. The same holds for references.

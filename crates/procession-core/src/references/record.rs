@@ -79,6 +79,20 @@ impl Holders {
     }
 }
 
+thread_local! {
+    /// What this thread still has to end, while it ends something.
+    static ENDING: RefCell<Option<Vec<(u64, BlockState)>>> = const { RefCell::new(None) };
+}
+
+/// Whatever happens, the thread goes on to end things.
+struct Done;
+
+impl Drop for Done {
+    fn drop(&mut self) {
+        ENDING.set(None);
+    }
+}
+
 impl ReferenceRecord {
     fn target(&self) -> Handle {
         Handle { offset: self.offset.load(Acquire), generation: self.generation.load(Acquire) }
@@ -182,7 +196,7 @@ impl Arena {
     }
 
     /// Who has the reference, if it's there.
-    pub(super) fn holder_of(&self, reference: Reference) -> Option<Holder> {
+    pub(crate) fn holder_of(&self, reference: Reference) -> Option<Holder> {
         match self.reference(reference).ok()?.0.state() {
             BlockState::Reference { holder, number } if number == reference.number => Some(holder),
             _ => None,
@@ -215,13 +229,21 @@ impl Arena {
             return;
         }
         kill_point!(ReferenceBeforeUncount);
-        if let Ok((object, state, _)) = self.target(record.target())
+        let target = record.target();
+        if let Ok((object, state, kind)) = self.target(target)
             && let Ok(header) = self.record::<Header>(object)
         {
             let last = header.references.remove();
             kill_point!(ReferenceAfterUncount);
             if last {
                 self.end_held(object, state);
+            } else if kind.is_container() {
+                // Those that are left may lie in what they would be needed for to be received. A sweep sees.
+                recovery::with_object(self, target, |object| {
+                    if object.contains_handles(self) {
+                        self.suspect();
+                    }
+                });
             }
         }
         self.free(block, self.me());
@@ -237,36 +259,34 @@ impl Arena {
 
     /// Frees an object that nobody has.
     pub(crate) fn end_object(&self, block: Block<'_>, state: BlockState) {
-        thread_local! {
-            /// What this thread still has to end, while it ends something: what ends with a message may have had messages itself, and
-            /// so on.
-            static ENDING: RefCell<Option<Vec<(u64, BlockState)>>> = const { RefCell::new(None) };
-        }
         if !block.change_state(state, BlockState::Raw(self.me())) {
             return;
         }
-        let is_nested = ENDING.with_borrow_mut(|ending| match ending {
-            Some(ending) => {
-                ending.push((block.offset(), state));
-                true
-            }
-            None => {
-                *ending = Some(Vec::new());
-                false
-            }
+        // What ends with a message may have had messages itself, and so on: one after the other, not one within the other. (But when
+        // the thread is ending, and has no such list any more.)
+        let is_nested = ENDING.try_with(|ending| {
+            let mut ending = ending.borrow_mut();
+            let is_nested = ending.is_some();
+            ending.get_or_insert_default().push((block.offset(), state));
+            is_nested
         });
-        if is_nested {
-            return;
-        }
-        let mut next = Some((block.offset(), state));
-        while let Some((offset, state)) = next {
-            if let Ok(block) = self.block(offset) {
-                recovery::ended(self, block, state);
-                self.free(block, self.me());
+        match is_nested {
+            Ok(true) => {}
+            Ok(false) => {
+                let _done = Done;
+                while let Some((offset, state)) = ENDING.with_borrow_mut(|ending| ending.as_mut()?.pop()) {
+                    if let Ok(block) = self.block(offset) {
+                        self.finish_end(block, state);
+                    }
+                }
             }
-            next = ENDING.with_borrow_mut(|ending| ending.as_mut().and_then(Vec::pop));
+            Err(_) => self.finish_end(block, state),
         }
-        ENDING.set(None);
+    }
+
+    fn finish_end(&self, block: Block<'_>, state: BlockState) {
+        recovery::ended(self, block, state);
+        self.free(block, self.me());
     }
 
     /// Every object that can be referred to, with its state and what it begins with.

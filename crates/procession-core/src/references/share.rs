@@ -33,15 +33,8 @@ impl Drop for Share {
     fn drop(&mut self) {
         // In a plain fork it's the original's.
         if family::current().is_ok() {
-            let mut is_container = false;
-            if self.kind.is_container() {
-                recovery::with_object(self.arena, self.target, |object| {
-                    is_container = object.contains_handles(self.arena);
-                });
-            }
             self.arena.release_reference(self.reference, Holder::Member(self.arena.me().slot()));
-            // Those that are left may lie in what they would be needed for to be received. A sweep sees.
-            if is_container && self.arena.object_is_there(self.target) && self.arena.suspect() {
+            if self.kind.is_container() && self.arena.is_very_suspicious() {
                 self.arena.follow_suspicion();
                 recovery::try_sweep(self.arena);
             }

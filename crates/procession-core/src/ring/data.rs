@@ -38,19 +38,23 @@ impl Data {
         Data { base, capacity }
     }
 
+    #[inline]
     pub(crate) fn capacity(&self) -> usize {
         self.capacity
     }
 
     /// How many bytes follow `position` before the ring begins anew.
+    #[inline]
     pub(crate) fn contiguous(&self, position: u64) -> usize {
         self.capacity - self.index(position)
     }
 
+    #[inline]
     fn index(&self, position: u64) -> usize {
         position as usize & (self.capacity - 1)
     }
 
+    #[inline]
     fn place(&self, position: u64, len: usize) -> *mut u8 {
         let index = self.index(position);
         assert!(len <= self.capacity - index, "an access over the end of a ring");
@@ -111,6 +115,7 @@ impl Data {
     }
 
     /// The first four bytes at a position, little-endian.
+    #[inline]
     pub(crate) fn read_u32(&self, position: u64) -> u32 {
         let mut bytes = [0; 4];
         let source = self.place(position, 4);

@@ -14,15 +14,18 @@ pub(crate) const MAX_LEN: usize = (1 << 28) - 1;
 pub(crate) const SKIP: u8 = 0;
 
 /// How many bytes of the ring a payload takes.
+#[inline]
 pub(crate) const fn frame_space(len: usize) -> usize {
     (FRAME_HEADER + len).next_multiple_of(8)
 }
 
+#[inline]
 pub(crate) fn header(kind: u8, len: usize) -> u32 {
     debug_assert!(len <= MAX_LEN && kind < 16);
     (len as u32) << 4 | kind as u32
 }
 
+#[inline]
 pub(crate) fn parse_header(word: u32) -> (u8, usize) {
     ((word & 15) as u8, (word >> 4) as usize)
 }

@@ -27,20 +27,24 @@ pub(crate) struct Cursor {
 const UNIT: usize = 8;
 
 impl Cursor {
+    #[inline]
     fn load(word: &AtomicU64) -> Cursor {
         let bits = word.load(Acquire);
         Cursor { messages: (bits >> 32) as u32, units: bits as u32 }
     }
 
+    #[inline]
     fn to_bits(self) -> u64 {
         u64::from(self.messages) << 32 | u64::from(self.units)
     }
 
     /// The position in the ring's bytes.
+    #[inline]
     pub(crate) fn position(self) -> u64 {
         u64::from(self.units) * UNIT as u64
     }
 
+    #[inline]
     fn advanced(self, messages: u32, bytes: usize) -> Cursor {
         Cursor {
             messages: self.messages.wrapping_add(messages),
@@ -49,6 +53,7 @@ impl Cursor {
     }
 
     /// Which of the two words of a side's `bulk` belongs to the cursor.
+    #[inline]
     fn parity(self) -> usize {
         self.messages as usize & 1
     }
@@ -65,6 +70,7 @@ impl Load {
     /// # Errors
     ///
     /// Corrupted when no correct member can have written the cursors.
+    #[inline]
     fn between(head: Cursor, tail: Cursor, capacity: usize) -> Result<Load> {
         let messages = tail.messages.wrapping_sub(head.messages) as usize;
         let units = tail.units.wrapping_sub(head.units) as usize;
@@ -117,7 +123,7 @@ struct Side {
 
 impl Side {
     fn reset(&self) {
-        self.lock.reset();
+        // Not the lock: somebody may come late and have it for a moment.
         self.seen.store(0, Relaxed);
         self.bulk.iter().for_each(|bulk| bulk.store(0, Relaxed));
     }
@@ -127,6 +133,7 @@ impl Side {
         Side { lock: RawMutex::new(), seen: AtomicU64::new(0), bulk: [AtomicU64::new(0), AtomicU64::new(0)] }
     }
 
+    #[inline]
     fn bulk(&self, at: Cursor) -> u64 {
         self.bulk[at.parity()].load(Relaxed)
     }
@@ -157,11 +164,13 @@ impl LockedRing {
     }
 
     /// What changes when messages come.
+    #[inline]
     pub(crate) fn arrivals(&self) -> &EventCount {
         &self.tail.change
     }
 
     /// What changes when messages are taken.
+    #[inline]
     pub(crate) fn departures(&self) -> &EventCount {
         &self.head.change
     }
@@ -170,6 +179,16 @@ impl LockedRing {
     #[inline]
     pub(crate) fn is_empty(&self) -> bool {
         self.head.at.load(Acquire) == self.tail.at.load(Acquire)
+    }
+
+    /// Both cursors' bits.
+    pub(crate) fn cursors(&self) -> (u64, u64) {
+        (self.head.at.load(Acquire), self.sent())
+    }
+
+    /// The tail cursor's bits: they change when something is committed.
+    pub(crate) fn sent(&self) -> u64 {
+        self.tail.at.load(Acquire)
     }
 
     /// The head cursor's bits: they change when something is taken.
@@ -281,6 +300,7 @@ pub(crate) struct Producing<'a> {
 }
 
 impl<'a> Producing<'a> {
+    #[inline]
     pub(crate) fn position(&self) -> u64 {
         self.at.position()
     }
@@ -292,6 +312,7 @@ impl<'a> Producing<'a> {
     }
 
     /// Looks where the consumers are: what the ring holds.
+    #[inline]
     pub(crate) fn look(&mut self, capacity: usize) -> Result<Load> {
         let seen = Cursor::load(&self.ring.head.at);
         let load = Load::between(seen, self.at, capacity)?;
@@ -336,6 +357,7 @@ pub(crate) struct Consuming<'a> {
 }
 
 impl Consuming<'_> {
+    #[inline]
     pub(crate) fn position(&self) -> u64 {
         self.at.position()
     }
@@ -350,10 +372,16 @@ impl Consuming<'_> {
         self.at.messages
     }
 
+    /// Whether everything has been taken that was there when somebody last looked.
+    #[inline]
+    pub(crate) fn is_dry(&self) -> bool {
+        self.seen == self.at
+    }
+
     /// What there is to take.
     #[inline]
     pub(crate) fn load(&mut self, capacity: usize) -> Result<Load> {
-        if self.seen == self.at {
+        if self.is_dry() {
             self.look();
         }
         match Load::between(self.at, self.seen, capacity) {
@@ -366,6 +394,7 @@ impl Consuming<'_> {
         }
     }
 
+    #[inline]
     fn look(&mut self) {
         self.seen = Cursor::load(&self.ring.tail.at);
         self.ring.consumers.seen.store(self.seen.to_bits(), Relaxed);

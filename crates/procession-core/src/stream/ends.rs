@@ -208,33 +208,34 @@ impl Stream {
         }
     }
 
-    /// Sends frames, all of them, waiting for room; how many were sent before the deadline.
+    /// Sends frames, waiting for room: true if all of them were sent before the deadline. How many were is added to `sent`, also if
+    /// there's an error.
     #[inline]
     fn send_frames<E: End + 'static>(
         &self,
         end: &Shared<E>,
         frames: &[Frame<'_>],
+        sent: &mut usize,
         deadline: Deadline,
-    ) -> Result<usize> {
+    ) -> Result<bool> {
         end.checked()?;
-        if let Some(refusal) = self.refusal() {
-            return Err(refusal);
+        if !self.is_received() {
+            return Err(disconnected());
         }
-        let mut sent = match self.push(frames, deadline)? {
-            Pushed::Some(sent) => sent,
+        let count = match self.push(frames, deadline)? {
+            Pushed::Some(count) => count,
             Pushed::Full => 0,
             Pushed::Closed => return Err(closed()),
         };
-        if sent < frames.len() {
-            sent = self.send_rest(end, frames, sent, deadline)?;
-        }
+        *sent += count;
+        let all = count == frames.len() || self.send_rest(end, &frames[count..], sent, deadline)?;
         // A full fence, after the lock was released: either who took away the last receiver sees the message, or it's seen here
         // that nobody will receive it.
         barrier::after_locked();
         if !self.is_received() {
-            self.record().drain(self.arena());
+            self.discard();
         }
-        Ok(sent)
+        Ok(all)
     }
 
     #[cold]
@@ -242,12 +243,11 @@ impl Stream {
         &self,
         end: &Shared<E>,
         frames: &[Frame<'_>],
-        mut sent: usize,
+        sent: &mut usize,
         deadline: Deadline,
-    ) -> Result<usize> {
+    ) -> Result<bool> {
         let ring = &self.record().ring;
-        let (mut lookout, mut seen) = (Lookout::new(), None);
-        self.step_back(deadline);
+        let (mut lookout, mut seen, mut count) = (Lookout::new(), None, 0);
         let all = block_on(end, ring.departures(), deadline, || {
             lookout.look(self.arena());
             if let Some(refusal) = self.refusal() {
@@ -258,19 +258,16 @@ impl Stream {
             if seen == Some(taken) {
                 return None;
             }
-            match self.push(&frames[sent..], deadline) {
-                Ok(Pushed::Some(more)) => sent += more,
+            match self.push(&frames[count..], Deadline::PASSED) {
+                Ok(Pushed::Some(more)) => count += more,
                 Ok(Pushed::Full) => seen = Some(taken),
                 Ok(Pushed::Closed) => return Some(Err(closed())),
                 Err(e) => return Some(Err(e)),
             }
-            (sent == frames.len()).then_some(Ok(()))
+            (count == frames.len()).then_some(Ok(()))
         });
-        match all {
-            // What was sent is sent.
-            Some(Err(e)) if sent == 0 => Err(e),
-            _ => Ok(sent),
-        }
+        *sent += count;
+        all.transpose().map(|all| all.is_some())
     }
 
     /// Sends a message; false when the deadline passed first.
@@ -284,7 +281,7 @@ impl Stream {
     ) -> Result<bool> {
         if bytes.len() <= self.longest_inline() && shares.is_empty() {
             let frame = Frame { kind: INLINE, payload: bytes, bulk: 0 };
-            return Ok(self.send_frames(end, &[frame], deadline)? == 1);
+            return self.send_frames(end, &[frame], &mut 0, deadline);
         }
         end.checked()?;
         // Before there's anything to take back.
@@ -307,7 +304,7 @@ impl Stream {
     ) -> Result<Option<Draft>> {
         let lent = draft.lent();
         let frame = Frame { kind: LENT, payload: &lent.to_bytes(), bulk: lent.len };
-        if self.send_frames(end, &[frame], deadline)? == 0 {
+        if !self.send_frames(end, &[frame], &mut 0, deadline)? {
             return Ok(Some(draft));
         }
         draft.sent();
@@ -338,7 +335,6 @@ impl Stream {
         mut look: impl FnMut() -> Result<Option<R>>,
     ) -> Result<Option<R>> {
         let mut lookout = Lookout::new();
-        self.step_back(deadline);
         let found = block_on(end, change, deadline, || {
             let found = look().transpose();
             if found.is_some() {
@@ -366,7 +362,7 @@ impl Stream {
         end.checked()?;
         let popped = match self.pop(out, deadline)? {
             None => self.wait_for(end, self.record().ring.arrivals(), deadline, || {
-                if self.record().ring.is_empty() { Ok(None) } else { self.pop(out, deadline) }
+                if self.record().ring.is_empty() { Ok(None) } else { self.pop(out, Deadline::PASSED) }
             })?,
             popped => popped,
         };
@@ -403,9 +399,15 @@ macro_rules! sends {
                 }
 
                 /// Sends messages without handles, which lie in `bytes` one after the other, each up to the next of the `ends`.
-                /// How many were sent before the deadline, or before the stream was closed.
-                pub fn send_many(&self, bytes: &[u8], ends: &[usize], deadline: Deadline) -> Result<usize> {
-                    self.stream.send_many(&self.shared, bytes, ends, deadline)
+                /// True if all were sent before the deadline; how many were is added to `sent`, also if there's an error.
+                pub fn send_many(
+                    &self,
+                    bytes: &[u8],
+                    ends: &[usize],
+                    sent: &mut usize,
+                    deadline: Deadline,
+                ) -> Result<bool> {
+                    self.stream.send_many(&self.shared, bytes, ends, sent, deadline)
                 }
             }
         )*
@@ -447,9 +449,10 @@ impl Stream {
         end: &Shared<E>,
         bytes: &[u8],
         ends: &[usize],
+        sent: &mut usize,
         deadline: Deadline,
-    ) -> Result<usize> {
-        let (mut sent, mut frames, mut start) = (0, Vec::with_capacity(ends.len()), 0);
+    ) -> Result<bool> {
+        let (mut frames, mut start) = (Vec::with_capacity(ends.len()), 0);
         for (i, message_end) in ends.iter().enumerate() {
             let payload = bytes.get(start..*message_end).expect("ends are in order");
             start = *message_end;
@@ -458,21 +461,19 @@ impl Stream {
                 frames.push(Frame { kind: INLINE, payload, bulk: 0 });
             }
             if (is_long || i + 1 == ends.len()) && !frames.is_empty() {
-                let count = self.send_frames(end, &frames, deadline)?;
-                sent += count;
-                if count < frames.len() {
-                    return Ok(sent);
+                if !self.send_frames(end, &frames, sent, deadline)? {
+                    return Ok(false);
                 }
                 frames.clear();
             }
             if is_long {
                 if !self.send(end, payload, &[], deadline)? {
-                    return Ok(sent);
+                    return Ok(false);
                 }
-                sent += 1;
+                *sent += 1;
             }
         }
-        Ok(sent)
+        Ok(true)
     }
 }
 
@@ -593,13 +594,9 @@ impl Tasks {
             .map(|leased| leased.map(|leased| Lease { tasks: self.clone(), leased: Some(leased) }))
     }
 
-    /// Waits until there is something to take, or the queue has ended: whether that was before the deadline.
-    pub fn poll(&self, deadline: Deadline) -> Result<bool> {
-        self.stream.poll(&self.shared, deadline)
-    }
-
     /// How many messages were put and are neither done nor lost.
-    pub fn unfinished(&self) -> usize {
+    pub fn unfinished(&self) -> Result<usize> {
+        self.shared.checked()?;
         self.stream.unfinished()
     }
 
@@ -611,10 +608,14 @@ impl Tasks {
     /// Waits until nothing is unfinished: whether that was before the deadline.
     pub fn join(&self, deadline: Deadline) -> Result<bool> {
         self.shared.checked()?;
-        let finished = || (self.stream.unfinished() == 0).then_some(());
+        let finished = || match self.stream.unfinished() {
+            Ok(0) => Some(Ok(())),
+            Ok(_) => None,
+            Err(e) => Some(Err(e)),
+        };
         let done =
             finished().or_else(|| block_on(&self.shared, &self.stream.record().done, deadline, finished));
-        Ok(done.is_some())
+        done.transpose().map(|done| done.is_some())
     }
 
     /// Nothing can be sent from now on. What has been sent is still received.

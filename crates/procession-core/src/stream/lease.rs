@@ -18,7 +18,7 @@ use crate::{
     kill_point::kill_point,
     members::Tag,
     references::Share,
-    sync::Census,
+    sync::{Census, thread_id},
     sys::clock::Deadline,
 };
 use std::sync::Arc;
@@ -47,6 +47,8 @@ struct Entry {
     state: AtomicU64,
     /// Which message of the stream it was.
     number: AtomicU32,
+    /// Which thread of its owner has it.
+    thread: AtomicU32,
     offset: AtomicU64,
     len: AtomicU64,
     stamp: AtomicU64,
@@ -217,26 +219,19 @@ impl LeaseTable {
         }
     }
 
-    /// Frees all messages: nobody will finish them.
-    pub(super) fn drain(&self, arena: &Arena) {
-        for (_, entry) in self.entries(arena) {
-            let state = entry.state();
-            if state.phase != Phase::Free && entry.change(state, state.freed(1)) {
-                dispose(arena, entry.lent());
-            }
-        }
+    /// Takes a message that somebody had and never finished; its block is this process's. With the consumers' lock.
+    pub(super) fn take_one(&self, arena: &Arena) -> Option<Option<Lent>> {
+        self.entries(arena).find_map(|(_, entry)| {
+            let (state, lent) = (entry.state(), entry.lent());
+            let block = lent.owned(arena);
+            (state.phase != Phase::Free && entry.change(state, state.freed(1)))
+                .then(|| block.filter(|(block, owner)| arena.take_over(*block, *owner)).map(|_| lent))
+        })
     }
 
     /// How many were lost.
     fn losses(&self, arena: &Arena) -> u64 {
         self.entries(arena).map(|(_, entry)| u64::from(entry.state().losses)).sum()
-    }
-}
-
-/// Frees a message that no entry names any more.
-fn dispose(arena: &Arena, lent: Lent) {
-    if lent.take(arena).is_ok() {
-        lent.discard(arena);
     }
 }
 
@@ -272,6 +267,7 @@ impl Stream {
         let (index, entry) = record.leases.find_free(arena)?;
         let lent = next.lent(&data)?;
         entry.number.store(consuming.number(), Relaxed);
+        entry.thread.store(thread_id(), Relaxed);
         entry.len.store(lent.len, Relaxed);
         entry.stamp.store(lent.stamp, Relaxed);
         entry.offset.store(lent.offset, Release);
@@ -299,7 +295,7 @@ impl Stream {
         let most = leases.redeliver.load(Relaxed).saturating_add(1);
         let mut taken = None;
         for (index, entry) in leases.entries(arena) {
-            let state = entry.state();
+            let state = self.settled(entry)?;
             let is_orphan = match state.phase {
                 Phase::Leased => state.is_orphaned(arena),
                 Phase::Returned => true,
@@ -324,6 +320,7 @@ impl Stream {
                 ..state
             };
             if entry.change(state, mine) {
+                entry.thread.store(thread_id(), Relaxed);
                 kill_point!(LeaseAfterAgain);
                 taken = Some(self.read(index, entry.lent()));
             }
@@ -337,12 +334,36 @@ impl Stream {
 
     /// Gives up a message that nobody gets any more.
     fn lose(&self, entry: &Entry, state: State) {
-        let lent = entry.lent();
+        let (arena, lent) = (self.arena(), entry.lent());
+        // Who has the block is asked while the entry still names it: later a sweep may have freed it, and it may be anybody's.
+        let block = lent.owned(arena);
         if entry.change(state, state.freed(1)) {
             kill_point!(LeaseAfterLoss);
-            dispose(self.arena(), lent);
-            self.record().done.notify();
+            if block.is_some_and(|(block, owner)| arena.take_over(block, owner)) {
+                lent.discard(arena);
+            }
+            self.tell_of_end();
         }
+    }
+
+    /// One more is finished or lost.
+    fn tell_of_end(&self) {
+        self.record().done.notify();
+        if self.is_closed() {
+            // Those who wait whether it comes back.
+            self.record().ring.arrivals().notify();
+        }
+    }
+
+    /// An entry's state. What a dead consumer was about to take when it died is in the ring again, or has been taken.
+    fn settled(&self, entry: &Entry) -> Result<State> {
+        let state = entry.state();
+        if state.phase == Phase::Claimed && state.is_orphaned(self.arena()) {
+            // Whoever takes the lock from it puts that right.
+            drop(self.consume(Deadline::PASSED)?);
+            return Ok(entry.state());
+        }
+        Ok(state)
     }
 
     /// The message of an entry that is this process's. One that can't be read is lost.
@@ -353,6 +374,11 @@ impl Stream {
         });
         match borrowed {
             Ok((bytes, shares)) => Ok(Leased { index, bytes, shares }),
+            // For want of memory nothing is lost.
+            Err(e) if e.is_out_of_memory() => {
+                self.give_back(index)?;
+                Err(e)
+            }
             Err(e) => {
                 self.finish(index, false)?;
                 Err(e)
@@ -371,11 +397,7 @@ impl Stream {
             kill_point!(LeaseAfterDone);
             self.leases().hint.store(index, Relaxed);
             lent.discard(arena);
-            self.record().done.notify();
-            if self.is_closed() {
-                // Those who wait whether it comes back.
-                self.record().ring.arrivals().notify();
-            }
+            self.tell_of_end();
         }
         Ok(())
     }
@@ -399,14 +421,29 @@ impl Stream {
     }
 
     /// How many messages have been put and are neither done nor lost. Loses what the dead had for the last time.
-    pub(super) fn unfinished(&self) -> usize {
+    pub(super) fn unfinished(&self) -> Result<usize> {
+        const LOOKS: usize = 8;
+        let ring = &self.record().ring;
+        let mut unfinished = 0;
+        for _ in 0..LOOKS {
+            let sent = ring.sent();
+            // In this order: a message is in the table before it's taken from the ring.
+            unfinished = ring.messages() as usize + self.taken()?;
+            // What was put meanwhile, before what it was put for was finished, would be overlooked.
+            if unfinished > 0 || ring.sent() == sent {
+                return Ok(unfinished);
+            }
+        }
+        Ok(unfinished.max(1))
+    }
+
+    /// How many messages have been taken and are neither done nor lost.
+    fn taken(&self) -> Result<usize> {
         let (record, arena) = (self.record(), self.arena());
-        // In this order: a message is in the table before it's taken from the ring.
-        let queued = record.ring.messages() as usize;
         let most = record.leases.redeliver.load(Relaxed).saturating_add(1);
         let mut taken = 0;
         for (_, entry) in record.leases.entries(arena) {
-            let state = entry.state();
+            let state = self.settled(entry)?;
             let number = entry.number.load(Acquire);
             match state.phase {
                 Phase::Free => {}
@@ -417,16 +454,16 @@ impl Stream {
                 Phase::Leased | Phase::Returned => taken += 1,
             }
         }
-        queued + taken
+        Ok(taken)
     }
 
-    /// Whether another process has something that may come back.
+    /// Whether somebody has something that may come back: another than this thread.
     pub(super) fn may_come_back(&self) -> bool {
         let (leases, me) = (self.leases(), self.arena().me().tag());
         leases.blocks[0].load(Acquire) != 0
             && leases.entries(self.arena()).any(|(_, entry)| {
                 let state = entry.state();
-                state.phase != Phase::Free && !state.is_of(me)
+                state.phase != Phase::Free && !(state.is_of(me) && entry.thread.load(Relaxed) == thread_id())
             })
     }
 

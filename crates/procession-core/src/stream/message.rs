@@ -9,9 +9,10 @@
 //! list of their references (16 each), and from the next multiple of 64 on the bytes.
 
 use crate::{
-    arena::{Arena, Block},
+    arena::{Arena, Block, BlockState},
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
+    members::Owner,
     references::{Envelope, Holder, Listed, Share},
     ring::Frame,
 };
@@ -101,6 +102,15 @@ impl Lent {
                 drop(message(Vec::new(), self.len as usize));
                 Err(e)
             }
+        }
+    }
+
+    /// The block, and whose it is.
+    pub(super) fn owned(self, arena: &Arena) -> Option<(Block<'_>, Owner)> {
+        let block = self.block(arena).ok()?;
+        match block.state() {
+            BlockState::Raw(owner) => Some((block, owner)),
+            _ => None,
         }
     }
 

@@ -1,6 +1,6 @@
 //! The shared record of a stream, and its ends.
 
-use super::message::Lent;
+use super::{message::Lent, stream::DRAINING};
 use crate::{
     arena::{Arena, Block, BlockState, Handle, Kind, Object, Shared, Stable},
     atomic::{
@@ -14,6 +14,7 @@ use crate::{
     references::{Header, Held},
     ring::{Data, Frames, LockedRing},
     sync::EventCount,
+    sys::clock::Deadline,
 };
 
 /// What all processes that have an end of a stream share: the ring, and where its bytes are. Of a class of blocks of its own: who
@@ -93,10 +94,12 @@ impl Place {
         Place(change | u64::from(capacity.trailing_zeros()) << 40 | block.offset() / ALIGNMENT)
     }
 
+    #[inline]
     pub(super) fn offset(self) -> u64 {
         (self.0 & ((1 << 40) - 1)) * ALIGNMENT
     }
 
+    #[inline]
     pub(super) fn capacity(self) -> usize {
         1 << (self.0 >> 40 & 63)
     }
@@ -201,46 +204,42 @@ impl EndRecord {
     /// Nobody has this end any more.
     fn close(&self, arena: &Arena, own: Handle) {
         let Some((block, stream)) = self.stream(arena) else { return };
+        // First: if it's the end's stream now, it was then; and it's not freed as another one later.
+        let state = block.state();
         let is_own = |end: &EndName| end.get() == own;
-        if !is_own(&stream.senders) && !is_own(&stream.receivers) {
-            // It was never completed.
+        let was_completed = matches!(state, BlockState::Object { kind, .. } if kind == Kind::Stream as u8);
+        if !was_completed || !is_own(&stream.senders) && !is_own(&stream.receivers) {
             return;
         }
         kill_point!(StreamBeforeEnd);
         stream.broadcast();
-        if is_own(&stream.receivers) {
-            stream.drain(arena);
-        }
-        if !stream.senders.is_there(arena) && !stream.receivers.is_there(arena) {
-            let state = block.state();
-            if matches!(state, BlockState::Object { kind, .. } if kind == Kind::Stream as u8) {
+        if !stream.receivers.is_there(arena) {
+            stream.drain(arena, block, state);
+            if !stream.senders.is_there(arena) {
                 dispose(arena, block, stream, state);
             }
         }
     }
 }
 
-/// Frees a stream that has no ends and no messages. Of all who try at once, one does it.
+/// Frees a stream that has no ends and no messages, or that never was completed. Of all who try at once, one does it.
 ///
-/// Each step makes what it frees this process's own first: so whoever is killed in between leaves nothing that a sweep doesn't find.
+/// The record names what it consists of until that is this process's own: so whoever is killed in between leaves nothing that a
+/// sweep doesn't find, and nobody frees it twice.
 pub(crate) fn dispose(arena: &Arena, block: Block<'_>, stream: &StreamRecord, from: BlockState) {
+    // With the lock: whoever takes something out looks at the state when it has the lock.
+    let Ok(Some(consuming)) = stream.consume(arena, Deadline::after(DRAINING)) else { return };
     if !block.change_state(from, BlockState::Raw(arena.me())) {
         return;
     }
+    drop(consuming);
     kill_point!(StreamAfterClaim);
-    for word in stream.leases.tables().chain([&stream.place]) {
-        let offset = if std::ptr::eq(word, &stream.place) {
-            Place(word.load(Acquire)).offset()
-        } else {
-            word.load(Acquire)
-        };
-        if offset != 0
-            && let Ok(data) = arena.block(offset)
-            && arena.take_over_any(data)
-        {
-            // Free records have no bytes: nobody frees them twice.
-            word.store(Place::NOWHERE.0, SeqCst);
-            kill_point!(StreamAfterForget);
+    for (word, offset) in stream.parts() {
+        let data = arena.block(offset).ok().filter(|data| arena.take_over_any(*data));
+        // Records that are free name nothing.
+        word.store(0, SeqCst);
+        kill_point!(StreamAfterForget);
+        if let Some(data) = data {
             arena.free(data, arena.me());
         }
     }
@@ -253,6 +252,7 @@ impl StreamRecord {
         self.done.broadcast();
     }
 
+    #[inline]
     pub(super) fn place(&self) -> Place {
         Place(self.place.load(Acquire))
     }
@@ -262,32 +262,54 @@ impl StreamRecord {
         self.receivers.get().offset
     }
 
+    /// The words that name the blocks that it consists of, and these.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = (&AtomicU64, u64)> {
+        let tables = self.leases.tables().map(|word| (word, word.load(Acquire)));
+        let place = (&self.place, self.place().offset());
+        tables.chain([place]).filter(|(_, offset)| *offset != 0)
+    }
+
+    /// Whether anybody can receive what is in it.
+    pub(crate) fn is_received(&self, arena: &Arena) -> bool {
+        self.receivers.is_there(arena)
+    }
+
     /// Calls `visit` with the block of every message that lies outside of the ring, with every reference in a message, and with every
-    /// block of a task that somebody has. False if all that couldn't be seen.
+    /// block of a task that somebody has. False if all that couldn't be seen, for too much was going on.
     pub(crate) fn contents(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool {
-        const LOOKS: usize = 100;
-        let whole = (0..LOOKS).any(|_| {
-            let before = self.place();
-            let Ok(data) = before.data(arena) else { return before == Place::NOWHERE };
-            let copied = self.ring.observe(data.capacity(), |position, len| {
-                let mut bytes = Vec::new();
-                data.read_wrapped(position, len, &mut bytes);
-                bytes
-            });
-            let Ok((bytes, start, end)) = copied else { return false };
-            if self.place() != before {
-                return false;
+        const LOOKS: usize = 1000;
+        let mut messages = None;
+        for _ in 0..LOOKS {
+            let before = (self.place(), self.ring.cursors());
+            messages = self.look(arena, before.0);
+            // Where nothing moves, it's not for that that there's nothing to be seen: what is corrupted has no contents.
+            if messages.is_some() || before == (self.place(), self.ring.cursors()) {
+                messages.get_or_insert_default();
+                break;
             }
-            for frame in Frames::new(&bytes[start..end]) {
-                let Ok(frame) = frame else { break };
-                if let Some(lent) = Lent::of(frame) {
-                    lent.visit(arena, visit);
-                }
-            }
-            true
-        });
+        }
         self.leases.for_each_block(arena, |lent| lent.visit(arena, visit));
-        whole
+        let Some(bytes) = messages else { return false };
+        for frame in Frames::new(&bytes) {
+            let Ok(frame) = frame else { break };
+            if let Some(lent) = Lent::of(frame) {
+                lent.visit(arena, visit);
+            }
+        }
+        true
+    }
+
+    /// A copy of the messages in the ring, if they were there all the time.
+    fn look(&self, arena: &Arena, place: Place) -> Option<Vec<u8>> {
+        let data = place.data(arena).ok()?;
+        let copied = self.ring.observe(data.capacity(), |position, len| {
+            let mut bytes = Vec::new();
+            data.read_wrapped(position, len, &mut bytes);
+            bytes
+        });
+        let (mut bytes, start, end) = copied.ok()?;
+        bytes.truncate(end);
+        (self.place() == place).then(|| bytes.split_off(start))
     }
 }
 
@@ -300,13 +322,12 @@ impl Recover for StreamRecord {
         !self.senders.is_there(arena) && !self.receivers.is_there(arena)
     }
 
-    fn parts(&self, _arena: &Arena, _own: Block<'_>, visit: &mut dyn FnMut(u64)) {
-        visit(self.place().offset());
-        self.leases.tables().for_each(|table| visit(table.load(Acquire)));
+    fn parts(&self, _arena: &Arena, _own: Block<'_>, _visit: &mut dyn FnMut(u64)) {
+        // Of all records that aren't free, see `recovery::reach`.
     }
 
     fn end(&self, arena: &Arena, own: Block<'_>, state: BlockState) {
-        self.drain(arena);
+        self.drain(arena, own, state);
         dispose(arena, own, self, state);
     }
 }

@@ -7,7 +7,7 @@ use super::{
 use crate::{
     arena::{Arena, Block, BlockState, Handle, Stable},
     atomic::{
-        AtomicU64,
+        AtomicU32, AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
     },
     error::{Error, Result},
@@ -24,6 +24,7 @@ use crate::{
 #[derive(Debug)]
 pub(crate) struct Stream {
     arena: &'static Arena,
+    offset: u64,
     record: &'static StreamRecord,
     /// The last `Place` that was checked.
     known: AtomicU64,
@@ -31,6 +32,33 @@ pub(crate) struct Stream {
     deaths: AtomicU64,
     senders: KnownEnd,
     receivers: KnownEnd,
+    /// How many messages there were when this process last looked, and how many were taken.
+    found: Glance,
+    freed: Glance,
+}
+
+/// What came of the last look at the other side: how many messages it was for.
+#[derive(Debug)]
+struct Glance(AtomicU32);
+
+impl Glance {
+    fn new() -> Glance {
+        Glance(AtomicU32::new(u32::MAX))
+    }
+
+    /// Before another look: if the last one was for few messages, the other side is left alone for a moment (some 100 ns). Each look
+    /// makes it wait until it has its cursor back, as long as for two or three messages; so it would never get ahead.
+    #[inline]
+    fn hold_back(&self, deadline: Deadline) {
+        if self.0.load(Relaxed) < FEW && deadline != Deadline::PASSED {
+            (0..MOMENT).for_each(|_| std::hint::spin_loop());
+        }
+    }
+
+    #[inline]
+    fn note(&self, messages: usize) {
+        self.0.store(messages as u32, Relaxed);
+    }
 }
 
 /// The block of an end, and what it is as long as somebody has the end.
@@ -54,21 +82,13 @@ impl KnownEnd {
 
     #[inline]
     fn is_there(&self) -> bool {
-        self.block.state() == self.alive
+        self.block.is(self.alive)
     }
 }
 
 impl Clone for Stream {
     fn clone(&self) -> Stream {
-        let (arena, record, senders, receivers) = (self.arena, self.record, self.senders, self.receivers);
-        Stream {
-            arena,
-            record,
-            known: AtomicU64::new(0),
-            deaths: AtomicU64::new(u64::MAX),
-            senders,
-            receivers,
-        }
+        Stream::of(self.arena, self.offset, self.record, self.senders, self.receivers)
     }
 }
 
@@ -108,6 +128,8 @@ const PATIENCE: std::time::Duration = std::time::Duration::from_millis(20);
 /// In `spin_loop`s.
 const MOMENT: usize = 3;
 
+const FEW: u32 = 8;
+
 /// A ring that has become empty gives back what it has beyond this.
 const KEPT: usize = 64 << 10;
 
@@ -116,8 +138,37 @@ impl Stream {
         let record: &StreamRecord = arena.stable_record(offset, Stable::Stream)?;
         let senders = KnownEnd::new(arena, record.senders.get())?;
         let receivers = KnownEnd::new(arena, record.receivers.get())?;
-        let (known, deaths) = (AtomicU64::new(0), AtomicU64::new(u64::MAX));
-        Ok(Stream { arena, record, known, deaths, senders, receivers })
+        Ok(Stream::of(arena, offset, record, senders, receivers))
+    }
+
+    fn of(
+        arena: &'static Arena,
+        offset: u64,
+        record: &'static StreamRecord,
+        senders: KnownEnd,
+        receivers: KnownEnd,
+    ) -> Stream {
+        Stream {
+            arena,
+            offset,
+            record,
+            known: AtomicU64::new(0),
+            deaths: AtomicU64::new(u64::MAX),
+            senders,
+            receivers,
+            found: Glance::new(),
+            freed: Glance::new(),
+        }
+    }
+
+    /// Nobody can receive: frees all messages.
+    #[cold]
+    pub(super) fn discard(&self) {
+        if let Ok(block) = self.arena.block(self.offset) {
+            let state = block.state();
+            // As long as this process has an end, it's the end's stream.
+            self.record.drain(self.arena, block, state);
+        }
     }
 
     /// Whether somebody can receive.
@@ -132,28 +183,23 @@ impl Stream {
         self.senders.is_there()
     }
 
-    /// Leaves the other side alone for a moment (some 100 ns) before it's looked at again. If it's at work, there's more to find then; and
-    /// each look costs it as much as a message.
-    pub(super) fn step_back(&self, deadline: Deadline) {
-        if deadline != Deadline::PASSED {
-            (0..MOMENT).for_each(|_| std::hint::spin_loop());
-        }
-    }
-
     /// How many deaths there were when the leases were last looked at.
     pub(super) fn deaths_seen(&self) -> &AtomicU64 {
         &self.deaths
     }
 
+    #[inline]
     pub(super) fn arena(&self) -> &'static Arena {
         self.arena
     }
 
+    #[inline]
     pub(super) fn record(&self) -> &'static StreamRecord {
         self.record
     }
 
     /// The longest message that may lie in the ring.
+    #[inline]
     pub(super) fn longest_inline(&self) -> usize {
         LONGEST_INLINE.min(self.record.most_bytes.load(Relaxed) as usize / 8)
     }
@@ -201,8 +247,15 @@ impl Stream {
             let mut rest = data.contiguous(position);
             let skipped = if space > rest { rest } else { 0 };
             let taken = position.wrapping_sub(start) as usize;
-            if !self.has_room(&mut producing, count, taken + skipped + space, data.capacity(), frame.bulk)? {
-                if count > 0 || !self.make_room(&mut producing, space, &mut data, deadline)? {
+            if !self.has_room(
+                &mut producing,
+                count,
+                taken + skipped + space,
+                data.capacity(),
+                frame.bulk,
+                deadline,
+            )? {
+                if count > 0 || !self.make_room(&mut producing, space, &mut data)? {
                     break;
                 }
                 rest = data.contiguous(position);
@@ -240,12 +293,16 @@ impl Stream {
         bytes: usize,
         capacity: usize,
         bulk: u64,
+        deadline: Deadline,
     ) -> Result<bool> {
         let most_messages = self.record.most_messages.load(Relaxed) as usize;
         let fits = |load: Load| load.messages + messages < most_messages && load.bytes + bytes <= capacity;
         let mut has_room = producing.load(capacity).is_ok_and(fits);
         if !has_room || bulk != 0 {
+            self.freed.hold_back(deadline);
+            let before = producing.load(capacity).map_or(0, |load| load.messages);
             let load = producing.look(capacity)?;
+            self.freed.note(before.saturating_sub(load.messages));
             has_room = fits(load);
             if bulk != 0 && load.messages > 0 {
                 let most = self.record.most_bulk.load(Relaxed);
@@ -257,15 +314,10 @@ impl Stream {
 
     /// Makes the ring larger for a frame, if that helps and is allowed: whether it did.
     #[cold]
-    fn make_room(
-        &self,
-        producing: &mut Producing<'_>,
-        space: usize,
-        data: &mut Data,
-        deadline: Deadline,
-    ) -> Result<bool> {
+    fn make_room(&self, producing: &mut Producing<'_>, space: usize, data: &mut Data) -> Result<bool> {
         let capacity = data.capacity();
         let most = (self.record.most_bytes.load(Relaxed) as usize).clamp(SMALLEST, LARGEST);
+        let most = 1 << most.ilog2();
         let load = producing.look(capacity)?;
         // It wasn't for lack of bytes.
         if load.messages >= self.record.most_messages.load(Relaxed) as usize
@@ -278,7 +330,7 @@ impl Stream {
         if new <= capacity {
             return Ok(false);
         }
-        match self.resize(producing, data, new, deadline) {
+        match self.resize(producing, data, new) {
             // What has a limit of its own can wait for room in what it has.
             Err(e) if e.is_out_of_memory() && most < LARGEST && load.messages > 0 => Ok(false),
             resized => resized,
@@ -286,14 +338,9 @@ impl Stream {
     }
 
     /// Gives the ring other bytes: whether it got them.
-    fn resize(
-        &self,
-        producing: &mut Producing<'_>,
-        data: &mut Data,
-        capacity: usize,
-        deadline: Deadline,
-    ) -> Result<bool> {
-        let Some(consuming) = self.consume(deadline)? else { return Ok(false) };
+    fn resize(&self, producing: &mut Producing<'_>, data: &mut Data, capacity: usize) -> Result<bool> {
+        // Not for ever: others wait for the lock that this process has, and a consumer may have been stopped.
+        let Some(consuming) = self.consume(Deadline::PASSED)? else { return Ok(false) };
         let (arena, before) = (self.arena, self.record.place());
         let load = producing.look(data.capacity())?;
         let block = arena.alloc(capacity)?;
@@ -327,7 +374,7 @@ impl Stream {
             && producing.look(data.capacity()).is_ok_and(|load| load.messages == 0)
         {
             // Without memory for smaller ones it keeps what it has.
-            let _ = self.resize(&mut producing, &mut data, KEPT, Deadline::PASSED);
+            let _ = self.resize(&mut producing, &mut data, KEPT);
         }
     }
 
@@ -346,6 +393,10 @@ impl Stream {
     pub(super) fn pop(&self, out: &mut Vec<u8>, deadline: Deadline) -> Result<Option<Popped>> {
         let Some(mut consuming) = self.consume(deadline)? else { return Ok(None) };
         let data = self.data()?;
+        if consuming.is_dry() {
+            self.found.hold_back(deadline);
+            self.found.note(consuming.load(data.capacity())?.messages);
+        }
         let Some(next) = next(&mut consuming, &data, 0)? else {
             drop(consuming);
             if data.capacity() > KEPT {
@@ -363,7 +414,8 @@ impl Stream {
         // Also what can't be received: it's in the way of others.
         consuming.retire(1, next.end, bulk);
         drop(consuming);
-        self.record.ring.departures().notify_one();
+        // All who wait: for some there may still be too little room.
+        self.record.ring.departures().notify();
         popped.map(Some)
     }
 
@@ -408,6 +460,7 @@ impl Stream {
         Ok(())
     }
 
+    #[inline]
     pub(super) fn is_closed(&self) -> bool {
         self.record.closed.load(Acquire) != 0
     }
@@ -466,22 +519,25 @@ impl StreamRecord {
         Ok(consuming)
     }
 
-    /// Takes all messages and frees them: nobody will receive them.
-    pub(super) fn drain(&self, arena: &Arena) {
-        while let Ok(Some(lent)) = self.take_one(arena) {
-            if let Some(lent) = lent {
+    /// Takes all messages and frees them: nobody will receive them. As long as the record is that of the stream: `state` is what its
+    /// block was when it was looked at whether somebody will.
+    pub(crate) fn drain(&self, arena: &Arena, own: Block<'_>, state: BlockState) {
+        while let Ok(Some(taken)) = self.take_one(arena, own, state) {
+            if let Some(lent) = taken {
                 // Not under the lock: what ends with this may be another stream.
                 lent.discard(arena);
             }
         }
-        self.leases.drain(arena);
     }
 
-    /// Takes one message: its block is this process's.
-    fn take_one(&self, arena: &Arena) -> Result<Option<Option<Lent>>> {
+    /// Takes one message, or one that somebody had and never finished: its block is this process's. `None` in the end.
+    fn take_one(&self, arena: &Arena, own: Block<'_>, state: BlockState) -> Result<Option<Option<Lent>>> {
         let Some(mut consuming) = self.consume(arena, Deadline::after(DRAINING))? else { return Ok(None) };
+        if !own.is(state) {
+            return Ok(None);
+        }
         let data = self.place().data(arena)?;
-        let Some(next) = next(&mut consuming, &data, 0)? else { return Ok(None) };
+        let Some(next) = next(&mut consuming, &data, 0)? else { return Ok(self.leases.take_one(arena)) };
         let lent = next.lent(&data).ok().filter(|lent| lent.take(arena).is_ok());
         consuming.retire(1, next.end, lent.map_or(0, |lent| lent.len));
         Ok(Some(lent))
@@ -489,7 +545,7 @@ impl StreamRecord {
 }
 
 /// Nobody who lives is in the way of one who frees what nobody will receive, but for wrong bytes in shared memory.
-const DRAINING: std::time::Duration = wait::SLICE;
+pub(super) const DRAINING: std::time::Duration = wait::SLICE;
 
 /// Sees to it that the dead have let go of their ends: after each death, and after each slice of waiting also of ends that nobody can
 /// ever receive.

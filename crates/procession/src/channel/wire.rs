@@ -46,6 +46,17 @@ pub(crate) fn encoded<T: Serialize + 'static, R>(
     }
 }
 
+/// Appends the value's bytes, and gives the handles in it.
+pub(crate) fn append<T: Serialize + 'static>(value: &T, bytes: &mut Vec<u8>) -> Result<Vec<Arc<Share>>> {
+    match plain_bytes(value) {
+        Some(plain) => {
+            bytes.extend_from_slice(plain);
+            Ok(Vec::new())
+        }
+        None => codec::encode(value, bytes),
+    }
+}
+
 /// The value of a message: a short one is in the buffer.
 #[inline]
 pub(crate) fn decoded<T: DeserializeOwned + 'static>(
@@ -85,7 +96,7 @@ fn undecodable(error: Error, bytes: &[u8]) -> RecvError {
 macro_rules! plain_vectors {
     ($($number:ty),*) => {
         #[inline]
-        pub(crate) fn plain_bytes<T: 'static>(value: &T) -> Option<&[u8]> {
+        fn plain_bytes<T: 'static>(value: &T) -> Option<&[u8]> {
             let value: &dyn Any = value;
             $(
                 if let Some(numbers) = value.downcast_ref::<Vec<$number>>() {

@@ -135,9 +135,9 @@ impl<T> JoinableQueue<T> {
         self.inner.limit()
     }
 
-    /// How many items were put and are neither finished nor lost.
+    /// How many items were put and are neither finished nor lost. (0 in a plain fork, which may not use the queue.)
     pub fn unfinished(&self) -> usize {
-        self.inner.unfinished()
+        self.inner.unfinished().unwrap_or(0)
     }
 
     /// How many items were lost since the queue was made.

@@ -1,12 +1,13 @@
 //! Queues: both ends in one handle.
 
+mod error;
 mod joinable;
 
+pub use error::{GetManyError, PutManyError};
 pub use joinable::{JoinableQueue, JoinableQueueBuilder, Lease};
 
 use crate::{
     channel::{RecvError, SendError, wire},
-    codec,
     handles::stream_end,
 };
 use procession_core::{
@@ -163,61 +164,53 @@ impl<T: Serialize + DeserializeOwned + 'static> Queue<T> {
     }
 
     /// Puts many items into the queue, in order; as many at a time as there is room for, which is faster than one by one. Waits
-    /// while it's full. How many were put: all, unless the queue was closed meanwhile.
-    #[must_use = "if the queue is closed meanwhile, not all are put"]
-    pub fn put_many(&self, items: impl IntoIterator<Item = impl Borrow<T>>) -> Result<usize, SendError> {
-        /// So many bytes are encoded before they are put.
-        const BATCH: usize = 64 << 10;
-        let (mut bytes, mut ends, mut put) = (Vec::new(), Vec::new(), 0);
-        let flush = |bytes: &mut Vec<u8>, ends: &mut Vec<usize>, put: &mut usize| {
-            let wanted = ends.len();
-            let sent = if wanted == 0 { 0 } else { self.inner.send_many(bytes, ends, Deadline::NEVER)? };
-            *put += sent;
-            bytes.clear();
-            ends.clear();
-            Ok::<bool, Error>(sent == wanted)
-        };
-        let all = || -> Result<(), SendError> {
-            for item in items {
-                let shares = codec_append(item.borrow(), &mut bytes)?;
-                if shares.is_empty() {
-                    ends.push(bytes.len());
-                    if bytes.len() >= BATCH && !flush(&mut bytes, &mut ends, &mut put)? {
-                        return Ok(());
-                    }
-                } else {
-                    // With handles in it, it's sent by itself, after those before it.
-                    let message = bytes.split_off(ends.last().copied().unwrap_or(0));
-                    if !flush(&mut bytes, &mut ends, &mut put)? {
-                        return Ok(());
-                    }
-                    self.inner.send(&message, &shares, Deadline::NEVER)?;
-                    put += 1;
-                }
-            }
-            flush(&mut bytes, &mut ends, &mut put)?;
-            Ok(())
-        };
-        match all() {
-            // Those that were put are in the queue.
-            Err(SendError::Closed) if put > 0 => Ok(put),
-            Err(e) => Err(e),
+    /// while it's full. How many were put: all.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`put`](Queue::put), with how many items were put before. No other was.
+    pub fn put_many(&self, items: impl IntoIterator<Item = impl Borrow<T>>) -> Result<usize, PutManyError> {
+        let (mut batch, mut put) = (Batch::default(), 0);
+        let all = items.into_iter().try_for_each(|item| self.put_with(item.borrow(), &mut batch, &mut put));
+        // Also after an error: those before it are put.
+        match self.flush(&mut batch, &mut put).and(all) {
             Ok(()) => Ok(put),
+            Err(error) => Err(PutManyError { put, error: error.into() }),
         }
+    }
+
+    /// Adds an item to those that are to be put together, and puts them if they are enough.
+    fn put_with(&self, item: &T, batch: &mut Batch, put: &mut usize) -> Result<()> {
+        /// So many bytes are encoded before they are put.
+        const ENOUGH: usize = 64 << 10;
+        let start = batch.bytes.len();
+        let shares = wire::append(item, &mut batch.bytes)?;
+        if !shares.is_empty() {
+            // With handles in it, it's sent by itself, after those before it.
+            let message = batch.bytes.split_off(start);
+            self.flush(batch, put)?;
+            self.inner.send(&message, &shares, Deadline::NEVER)?;
+            *put += 1;
+            return Ok(());
+        }
+        batch.ends.push(batch.bytes.len());
+        if batch.bytes.len() >= ENOUGH { self.flush(batch, put) } else { Ok(()) }
+    }
+
+    fn flush(&self, batch: &mut Batch, put: &mut usize) -> Result<()> {
+        let Batch { bytes, ends } = std::mem::take(batch);
+        if !ends.is_empty() {
+            self.inner.send_many(&bytes, &ends, put, Deadline::NEVER)?;
+        }
+        Ok(())
     }
 }
 
-fn codec_append<T: Serialize + 'static>(
-    item: &T,
-    bytes: &mut Vec<u8>,
-) -> Result<Vec<std::sync::Arc<procession_core::Share>>> {
-    match wire::plain_bytes(item) {
-        Some(plain) => {
-            bytes.extend_from_slice(plain);
-            Ok(Vec::new())
-        }
-        None => codec::encode(item, bytes),
-    }
+/// Items that are put together.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    ends: Vec<usize>,
 }
 
 /// Getting.
@@ -256,20 +249,35 @@ impl<T: Serialize + DeserializeOwned + 'static> Queue<T> {
     }
 
     /// Gets up to `most` items at once, which is faster than one by one. Waits while there is none; then takes what is there.
-    pub fn get_many(&self, most: usize) -> Result<Vec<T>, RecvError> {
+    ///
+    /// # Errors
+    ///
+    /// Those of [`get`](Queue::get). If an item's own code refuses to decode it: the error has the items before it, and the bytes of
+    /// those after it.
+    pub fn get_many(&self, most: usize) -> Result<Vec<T>, GetManyError<T>> {
         let (mut items, mut bytes, mut ends) = (Vec::new(), Vec::new(), Vec::new());
         if most == 0 {
             return Ok(items);
         }
         // The first one may be long, or have handles in it; and it's waited for.
-        let received = self.inner.receive(&mut bytes, Deadline::NEVER)?;
-        items.push(wire::decoded(received.unwrap_or(Received::Inline), &bytes)?);
+        let received = self.inner.receive(&mut bytes, Deadline::NEVER);
+        let first = received
+            .map_err(RecvError::from)
+            .and_then(|received| wire::decoded(received.unwrap_or(Received::Inline), &bytes));
+        items.push(first.map_err(|error| GetManyError { items: Vec::new(), error, rest: Vec::new() })?);
         bytes.clear();
-        self.inner.receive_many(most - 1, &mut bytes, &mut ends)?;
-        let mut start = 0;
-        for end in ends {
-            items.push(wire::decode(&bytes[start..end], &[])?);
-            start = end;
+        if let Err(error) = self.inner.receive_many(most - 1, &mut bytes, &mut ends) {
+            return Err(GetManyError { items, error: error.into(), rest: Vec::new() });
+        }
+        let starts = std::iter::once(0).chain(ends.iter().copied());
+        let mut messages = starts.zip(&ends).map(|(start, end)| &bytes[start..*end]);
+        while let Some(message) = messages.next() {
+            match wire::decode(message, &[]) {
+                Ok(item) => items.push(item),
+                Err(error) => {
+                    return Err(GetManyError { items, error, rest: messages.map(<[u8]>::to_vec).collect() });
+                }
+            }
         }
         Ok(items)
     }

@@ -49,6 +49,7 @@ fn main() -> ExitCode {
             queues::bounds_are_exact,
             queues::unbounded_grows_and_shrinks,
             queues::many_at_a_time,
+            queues::of_many_none_is_lost_by_an_error,
             queues::closed,
             queues::a_queue_of_queues,
             queues::through_a_pool,

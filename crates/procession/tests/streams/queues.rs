@@ -83,7 +83,8 @@ pub(super) fn many_at_a_time() {
     assert_eq!(queue.put_many(Vec::<Vec<u8>>::new()).unwrap(), 0);
     queue.close().unwrap();
     assert_eq!(getter.join().unwrap(), items);
-    assert!(matches!(queue.put_many(&items), Err(SendError::Closed)));
+    let error = queue.put_many(&items).unwrap_err();
+    assert!(matches!(error.error, SendError::Closed) && error.put == 0);
     drop((queue, items));
     // With handles among them, the order is kept.
     let queue = Queue::<(u32, Option<Event>)>::unbounded().unwrap();
@@ -99,6 +100,41 @@ pub(super) fn many_at_a_time() {
     }
     drop(queue);
     assert_nothing_left();
+}
+
+/// An item that refuses to be encoded, or decoded.
+#[derive(Debug, PartialEq)]
+struct Picky(u8);
+
+impl Serialize for Picky {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        if self.0 == 200 { Err(serde::ser::Error::custom("no")) } else { serializer.serialize_u8(self.0) }
+    }
+}
+
+impl<'de> Deserialize<'de> for Picky {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let n = u8::deserialize(deserializer)?;
+        if n == 100 { Err(serde::de::Error::custom("no")) } else { Ok(Picky(n)) }
+    }
+}
+
+pub(super) fn of_many_none_is_lost_by_an_error() {
+    let queue = Queue::<Picky>::unbounded().unwrap();
+    let error = queue.put_many([1, 2, 200, 3].map(Picky)).unwrap_err();
+    assert!(error.put == 2 && queue.len() == 2, "{error}");
+    queue.put_many([100, 4, 5].map(Picky)).unwrap();
+    let error = queue.get_many(10).unwrap_err();
+    assert_eq!((&error.items[..], error.rest.len()), (&[Picky(1), Picky(2)][..], 2));
+    assert!(matches!(&error.error, RecvError::Undecodable { message, .. } if message == &[100]), "{error}");
+    // Closed in the middle: what was put is told, and is there.
+    let queue = Queue::<u64>::bounded(2).unwrap();
+    let putting = queue.clone();
+    let putting = thread::spawn(move || putting.put_many([1, 2, 3, 4]));
+    until_waiting(1, || queue.statistics().waiters.len());
+    queue.close().unwrap();
+    let error = putting.join().unwrap().unwrap_err();
+    assert!(matches!(error.error, SendError::Closed) && error.put == 2 && queue.len() == 2, "{error}");
 }
 
 pub(super) fn closed() {

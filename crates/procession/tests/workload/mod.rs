@@ -1,5 +1,7 @@
 //! One of everything that processes share, and work on it that dies anywhere: for the tests that kill.
 
+pub(crate) mod streams;
+
 use procession::{
     Array, Barrier, BoundedSemaphore, Condition, Event, LockError, Mutex, OnceValue, ReentrantMutex, RwLock,
     Semaphore, Value,
@@ -7,6 +9,7 @@ use procession::{
 use procession_testing::Rng;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
+use streams::Streams;
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct Everything {
@@ -30,6 +33,7 @@ pub(crate) struct Everything {
     whole: Value<[u64; 3]>,
     /// Each tenth always equal, unless poisoned.
     array: Array<u64>,
+    streams: Streams,
 }
 
 const MOMENT: Duration = Duration::from_micros(300);
@@ -62,6 +66,7 @@ impl Everything {
                 small: Value::new(0)?,
                 whole: Value::new([0; 3])?,
                 array: Array::new(100)?,
+                streams: Streams::new(),
             })
         };
         make().unwrap()
@@ -77,7 +82,8 @@ impl Everything {
 
     /// Does one thing, whichever it is.
     fn round(&self, rng: &mut Rng) {
-        match rng.below(12) {
+        match rng.below(18) {
+            12.. => self.streams.round(rng),
             0 => {
                 let mut pair = mended(self.pair.lock(), |pair| {
                     pair[1] = pair[0];
@@ -217,6 +223,7 @@ impl Everything {
         assert!(leaders.abs_diff(others) <= deaths, "{leaders} led, {others} followed, {deaths} deaths");
         // And everything still works.
         self.work(7, 200);
+        self.streams.check();
         let [a, b] = *self.pair.lock().unwrap_or_else(|e| e.into_inner());
         assert!(a == b || self.pair.is_poisoned());
     }
