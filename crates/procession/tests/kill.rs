@@ -73,7 +73,96 @@ fn main() -> ExitCode {
             tests.push((format!("the_root_dies_at::{}", point.name()), Box::new(|| root_dies_at(*point))));
         }
     }
+    tests.extend(procession_testing::tests![
+        streams::a_message_that_was_taken_and_not_leased_is_had_by_another,
+        streams::what_a_dead_creator_left_is_freed_once,
+        streams::messages_go_although_who_frees_them_dies,
+    ]);
     procession_testing::run(tests)
+}
+
+/// Deaths at a step that matters only in a certain situation.
+mod streams {
+    use super::*;
+    use procession::{JoinableQueue, Receiver, RecvError, Sender, channel, channel_with};
+
+    /// `f` in a process that dies at the point, after it has passed it so often.
+    fn die_in<A>(
+        f: impl procession::Task<(A, KillPointName, usize), Output = ()>,
+        argument: A,
+        point: KillPoint,
+        passes: usize,
+    ) where
+        A: serde::Serialize + serde::de::DeserializeOwned,
+    {
+        let process = Process::spawn(f, (argument, point.name().to_string(), passes)).unwrap();
+        let TaskError::Died(status) = process.join().unwrap_err() else { panic!("it never came there") };
+        assert_eq!(status.signal(), Some(9));
+    }
+
+    type KillPointName = String;
+
+    fn arm(name: &str, passes: usize) {
+        kill_point::arm(*KillPoint::ALL.iter().find(|point| point.name() == name).unwrap(), passes);
+    }
+
+    pub(super) fn a_message_that_was_taken_and_not_leased_is_had_by_another() {
+        let queue = JoinableQueue::<u64>::unbounded().unwrap();
+        queue.put(&7).unwrap();
+        let get = |queue: JoinableQueue<u64>, point: String, passes| {
+            arm(&point, passes);
+            let _lease = queue.get();
+        };
+        die_in(get, queue.clone(), KillPoint::RingAfterRetire, 0);
+        assert_eq!(queue.unfinished(), 1);
+        assert_eq!(queue.get().unwrap().into_inner().unwrap(), 7);
+        queue.join().unwrap();
+        // If it may be had only once, it's lost.
+        let queue = JoinableQueue::builder().redeliver(0).build::<u64>().unwrap();
+        queue.put(&7).unwrap();
+        die_in(get, queue.clone(), KillPoint::RingAfterRetire, 0);
+        assert!(queue.join().unwrap_err().is_lost());
+    }
+
+    pub(super) fn what_a_dead_creator_left_is_freed_once() {
+        // A chunk of blocks of that size lies before those of streams.
+        let sizes = (40..90).map(|n| vec![0_u8; n * 50]);
+        sizes.for_each(|bytes| Process::spawn(|_: Vec<u8>| (), (bytes,)).unwrap().join().unwrap());
+        let (sender, receiver) = channel_with::<Vec<u8>>(4096).unwrap();
+        let make = |(), point: String, passes| {
+            arm(&point, passes);
+            drop(channel::<u64>());
+        };
+        // The third object that is published is the stream.
+        die_in(make, (), KillPoint::ObjectBeforePublish, 2);
+        procession_core::sweep().unwrap();
+        let mut mine = sender.reserve(3500).unwrap();
+        mine.fill(0xAB);
+        die_in(make, (), KillPoint::BlockAfterTag, 0);
+        procession_core::sweep().unwrap();
+        let mut other = sender.reserve(3500).unwrap();
+        other.fill(0xCD);
+        assert!(mine.iter().all(|byte| *byte == 0xAB));
+        drop((mine, other, receiver));
+    }
+
+    pub(super) fn messages_go_although_who_frees_them_dies() {
+        let (sender, receiver) = channel::<Sender<u64>>().unwrap();
+        let (inner, replies) = channel::<u64>().unwrap();
+        sender.send(&inner).unwrap();
+        drop(inner);
+        let end = |receiver: Receiver<Sender<u64>>, point: String, passes| {
+            arm(&point, passes);
+            drop(receiver);
+        };
+        die_in(end, receiver, KillPoint::StreamBeforeEnd, 0);
+        drop(sender);
+        assert!(matches!(replies.recv(), Err(RecvError::Disconnected)));
+        drop(replies);
+        procession_core::sweep().unwrap();
+        let audit = procession_core::audit().unwrap();
+        assert_eq!((audit.objects.len(), audit.references, audit.blocks), (0, 0, 0), "{audit:?}");
+    }
 }
 
 fn arm(variable: &str) {

@@ -315,3 +315,19 @@ pub(super) fn killed_in_the_middle_of_64_mebibytes() {
     drop(queue);
     assert_nothing_left();
 }
+
+/// While one drops the last receiver of a full channel, another drops the last sender and makes a new channel, in the same place.
+pub(super) fn an_end_that_goes_leaves_the_next_channel_alone() {
+    for round in 0..500 {
+        let (sender, receiver) = channel_with::<Vec<u8>>(1 << 20).unwrap();
+        (0..60).for_each(|_| sender.send(&vec![1; 5000]).unwrap());
+        let dropping = thread::spawn(move || drop(receiver));
+        while sender.try_send(&vec![1]).is_ok() {}
+        drop(sender);
+        let (sender, receiver) = channel::<u64>().unwrap();
+        (0..100).for_each(|i| assert!(sender.try_send(&i).unwrap()));
+        dropping.join().unwrap();
+        (0..100).for_each(|i| assert_eq!(receiver.try_recv().unwrap(), Some(i), "round {round}"));
+    }
+    assert_nothing_left();
+}

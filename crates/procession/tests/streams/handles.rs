@@ -194,3 +194,58 @@ pub(super) fn chains_end_without_end_of_stack() {
     drop(ended);
     assert_nothing_left();
 }
+
+thread_local! {
+    static KEPT: RefCell<Option<Sender<u64>>> = const { RefCell::new(None) };
+}
+
+pub(super) fn in_thread_locals() {
+    let (sender, receiver) = channel::<u64>().unwrap();
+    let keeping = thread::spawn(move || {
+        KEPT.set(Some(sender));
+        // What this thread needs to end things is made later, and so gone earlier.
+        drop(channel::<u64>().unwrap());
+    });
+    keeping.join().unwrap();
+    assert!(matches!(receiver.recv(), Err(RecvError::Disconnected)));
+    drop(receiver);
+    assert_nothing_left();
+}
+
+/// A sender dies, whose messages lie in a channel whose receiver is on its way: whoever receives that gets them, also if others sweep
+/// at this moment.
+pub(super) fn are_received_while_others_sweep() {
+    let send_and_wait = |ways: Sender<Receiver<Vec<u8>>>, sent: Event| {
+        let (sender, receiver) = channel::<Vec<u8>>().unwrap();
+        (0..20).for_each(|_| sender.send(&vec![7; 10_000]).unwrap());
+        ways.send(&receiver).unwrap();
+        sent.set().unwrap();
+        park();
+    };
+    // Something for the sweep to walk over.
+    let ballast: Vec<_> = (0..200).map(|_| channel::<u64>().unwrap()).collect();
+    for round in 0..100 {
+        let (ways, arrivals) = channel().unwrap();
+        let sent = Event::new().unwrap();
+        let process = Process::spawn(send_and_wait, (ways, sent.clone())).unwrap();
+        sent.wait().unwrap();
+        let sweeping = thread::spawn(move || {
+            process.kill().unwrap();
+            let end = Instant::now() + Duration::from_millis(6);
+            while Instant::now() < end {
+                procession_core::sweep().unwrap();
+            }
+            assert!(is_killed(process.join()));
+        });
+        thread::sleep(Duration::from_micros(round * 37 % 4000));
+        let receiver = arrivals.recv().unwrap();
+        sweeping.join().unwrap();
+        assert_eq!(
+            receiver.iter().filter(|message| *message == vec![7; 10_000]).count(),
+            20,
+            "round {round}"
+        );
+    }
+    drop(ballast);
+    assert_nothing_left();
+}

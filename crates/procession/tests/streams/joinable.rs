@@ -187,3 +187,38 @@ pub(super) fn many_at_once() {
     drop(queue);
     assert_nothing_left();
 }
+
+pub(super) fn join_is_not_early() {
+    // Each item puts the next one before it's finished.
+    let chain = |queue: JoinableQueue<u64>| {
+        while let Ok(item) = queue.get() {
+            if *item > 0 {
+                queue.put(&(*item - 1)).unwrap();
+            }
+            item.task_done().unwrap();
+        }
+    };
+    let queue = JoinableQueue::<u64>::unbounded().unwrap();
+    let worker = Process::spawn(chain, (queue.clone(),)).unwrap();
+    for round in 0..200 {
+        queue.put(&100).unwrap();
+        queue.join().unwrap();
+        assert_eq!((queue.unfinished(), queue.len()), (0, 0), "round {round}");
+    }
+    queue.close().unwrap();
+    worker.join().unwrap();
+}
+
+pub(super) fn closed_waits_for_other_threads() {
+    let queue = JoinableQueue::<u64>::unbounded().unwrap();
+    queue.put(&1).unwrap();
+    let lease = queue.get().unwrap();
+    queue.close().unwrap();
+    assert!(matches!(queue.get(), Err(RecvError::Closed)), "not for one's own");
+    let waiting = queue.clone();
+    let waiting = thread::spawn(move || waiting.get().unwrap().into_inner().unwrap());
+    until_waiting(1, || queue.statistics().waiters.len());
+    drop(lease);
+    assert_eq!(waiting.join().unwrap(), 1);
+    queue.join().unwrap();
+}

@@ -6,7 +6,12 @@ use procession::{
 };
 use procession_testing::tests;
 use serde::{Deserialize, Serialize};
-use std::{process::ExitCode, thread, time::Duration};
+use std::{
+    cell::RefCell,
+    process::ExitCode,
+    thread,
+    time::{Duration, Instant},
+};
 
 const SOON: Duration = Duration::from_millis(20);
 
@@ -39,12 +44,15 @@ fn main() -> ExitCode {
             channels::a_stopped_peer_is_no_dead_one,
             channels::who_is_killed_asleep_takes_nothing_along,
             channels::killed_in_the_middle_of_64_mebibytes,
+            channels::an_end_that_goes_leaves_the_next_channel_alone,
             handles::travel_in_messages,
             handles::ends_in_messages,
             handles::of_a_killed_sender_are_received,
             handles::nobody_received_go_with_the_message,
             handles::that_only_lie_in_themselves_are_freed,
             handles::chains_end_without_end_of_stack,
+            handles::in_thread_locals,
+            handles::are_received_while_others_sweep,
             queues::by_many_to_many,
             queues::bounds_are_exact,
             queues::unbounded_grows_and_shrinks,
@@ -60,6 +68,8 @@ fn main() -> ExitCode {
             joinable::with_handles_again,
             joinable::closed_waits_for_what_may_come_back,
             joinable::many_at_once,
+            joinable::join_is_not_early,
+            joinable::closed_waits_for_other_threads,
             bad_input::is_refused_and_nothing_lost,
             bad_input::limits,
             bad_input::after_the_end,
