@@ -318,7 +318,10 @@ fn member_dies_at(point: KillPoint) {
         KillPoint::ChunkBeforeHighWater => victim.spawn(grow, ()),
         // What survivors see of it, they see when they use the same.
         // (But nobody steals where nobody else dies.)
-        _ if is_of_an_object(point) && point != KillPoint::MutexAfterSteal => {
+        // (Nor does anybody need the first table of a queue that has one.)
+        _ if is_of_an_object(point)
+            && ![KillPoint::MutexAfterSteal, KillPoint::LeaseBeforeTable].contains(&point) =>
+        {
             victim.spawn(share_for_ever, (shared.clone(),))
         }
         _ => victim.spawn(workout, (rounds,)),

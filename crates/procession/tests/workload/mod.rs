@@ -1,6 +1,7 @@
 //! One of everything that processes share, and work on it that dies anywhere: for the tests that kill.
 
-pub(crate) mod streams;
+mod parcel;
+mod streams;
 
 use procession::{
     Array, Barrier, BoundedSemaphore, Condition, Event, LockError, Mutex, OnceValue, ReentrantMutex, RwLock,

@@ -1,7 +1,8 @@
 //! Channels and queues among everything.
 
+use super::parcel::Parcel;
 use procession::{
-    Event, JoinableQueue, Lease, Queue, Receiver, RecvError, SendError, Sender, channel, channel_with,
+    JoinableQueue, Lease, Queue, Receiver, RecvError, SendError, Sender, channel, channel_with,
 };
 use procession_testing::Rng;
 use serde::{Deserialize, Serialize};
@@ -17,27 +18,6 @@ pub(crate) struct Streams {
     jobs: JoinableQueue<Vec<u64>>,
     /// Ends go through it, of channels that somebody else made.
     ways: Queue<Way>,
-}
-
-/// A message that can be seen to be whole.
-#[derive(Clone, Serialize, Deserialize)]
-pub(crate) struct Parcel {
-    number: u64,
-    bytes: Vec<u8>,
-    more: Vec<Event>,
-}
-
-impl Parcel {
-    pub(crate) fn new(number: u64, size: usize, handles: usize) -> Parcel {
-        let more = (0..handles).map(|_| Event::new().unwrap()).collect();
-        Parcel { number, bytes: vec![number as u8; size], more }
-    }
-
-    pub(crate) fn is_whole(&self) -> bool {
-        // A handle that is there is of something that is there.
-        self.more.iter().for_each(|event| event.set().unwrap());
-        self.bytes.iter().all(|byte| *byte == self.number as u8)
-    }
 }
 
 #[derive(Clone, Serialize, Deserialize)]
