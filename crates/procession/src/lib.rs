@@ -83,6 +83,7 @@ mod error;
 pub mod family;
 mod handles;
 mod panics;
+mod plain;
 mod pool;
 mod process;
 mod queue;
@@ -100,6 +101,7 @@ pub use channel::{
 };
 pub use error::TaskError;
 pub use panics::PanicInfo;
+pub use plain::Plain;
 pub use pool::{AsyncResult, Pool, PoolBuilder, PoolStatistics};
 pub use process::{Builder, Process, Stdio};
 #[doc(no_inline)]

@@ -147,7 +147,9 @@ impl RawMutex {
     #[inline]
     pub(crate) fn unlock(&self) {
         kill_point!(MutexBeforeUnlock);
-        if self.word.fetch_and(WAITERS, Release) & WAITERS != 0 {
+        // Subtracting is one instruction where clearing would be a loop; of these bits only the holder changes any.
+        let holder = self.word.load(Relaxed) & Tag::MASK;
+        if self.word.fetch_sub(holder, Release) & WAITERS != 0 {
             self.wake_one();
         }
     }

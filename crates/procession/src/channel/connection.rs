@@ -65,6 +65,15 @@ impl<S: 'static, R: 'static> Connection<S, R> {
         self.receiver.recv_bytes()
     }
 
+    /// As [`Receiver::recv_bytes_into`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn recv_bytes_into(&self, bytes: &mut Vec<u8>) -> Result<usize, RecvError> {
+        self.receiver.recv_bytes_into(bytes)
+    }
+
     /// As [`Receiver::recv_in_place`].
     ///
     /// # Errors

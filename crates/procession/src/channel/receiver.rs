@@ -91,6 +91,20 @@ impl<T> Receiver<T> {
         }
     }
 
+    /// Receives a message as bytes, appended to a vector that can be used again and again: how many there were.
+    ///
+    /// # Errors
+    ///
+    /// [`RecvError::Disconnected`], [`RecvError::Failed`].
+    #[inline]
+    pub fn recv_bytes_into(&self, bytes: &mut Vec<u8>) -> Result<usize, RecvError> {
+        let before = bytes.len();
+        if let Some(Received::Message(message)) = self.inner.receive(bytes, Deadline::NEVER)? {
+            bytes.extend_from_slice(&message);
+        }
+        Ok(bytes.len() - before)
+    }
+
     /// Receives a message as bytes: a long one where it lies, without a copy.
     ///
     /// # Errors
