@@ -2,7 +2,6 @@
 
 mod idle;
 mod large;
-#[cfg(feature = "ours")]
 mod ours;
 mod round_trip;
 mod small;
@@ -25,24 +24,6 @@ const OWNED: &str = "owned";
 const HOT: &str = "hot";
 const PARKED: &str = "parked";
 const IDLE: &str = "idle";
-
-/// The peers' rows alone, until there are ours.
-#[cfg(not(feature = "ours"))]
-mod ours {
-    use crate::measure::Result;
-
-    pub(super) fn none() -> Result<f64> {
-        Ok(f64::NAN)
-    }
-
-    pub(super) use none as bytes;
-    pub(super) use none as typed;
-    pub(super) use none as in_place;
-    pub(super) use none as owned;
-    pub(super) use none as hot;
-    pub(super) use none as parked;
-    pub(super) use none as idle;
-}
 
 pub(crate) fn run() -> Result<()> {
     head("64 bytes, 1 to 1, M/s");

@@ -2,7 +2,6 @@
 
 mod bare;
 mod channel;
-#[cfg(feature = "ours")]
 mod family;
 mod measure;
 mod peers;

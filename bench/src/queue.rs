@@ -1,6 +1,5 @@
 //! What messages cost that some processes put and others take.
 
-#[cfg(feature = "ours")]
 mod ours;
 mod peers;
 mod seat;
@@ -24,16 +23,6 @@ const BATCH: usize = 256;
 
 const TWO_TO_TWO: Plan = Plan { putters: 2, takers: 2 };
 const TWO_TO_ONE: Plan = Plan { putters: 2, takers: 1 };
-
-/// The peers' rows alone, until there are ours.
-#[cfg(not(feature = "ours"))]
-mod ours {
-    use crate::{measure::Result, queue::seat::Lots, traffic::Plan};
-
-    pub(super) fn contest(_: Plan, _: Lots) -> Result<f64> {
-        Ok(f64::NAN)
-    }
-}
 
 pub(crate) fn run() -> Result<()> {
     head("queue, 64 bytes, M/s");

@@ -15,7 +15,7 @@ use crate::{
         take_and_measure,
     },
 };
-use procession::{Receiver, Sender, Task, channel};
+use procession::{Plain, Receiver, Sender, Task, channel};
 use serde::{Serialize, de::DeserializeOwned};
 
 impl Sends<[u8]> for Sender<Vec<u8>> {
@@ -25,10 +25,24 @@ impl Sends<[u8]> for Sender<Vec<u8>> {
     }
 }
 
-impl Receives<[u8]> for Receiver<Vec<u8>> {
+/// A receiver, and what its messages are received into.
+struct Bytes {
+    receiver: Receiver<Vec<u8>>,
+    buffer: Vec<u8>,
+}
+
+impl From<Receiver<Vec<u8>>> for Bytes {
+    fn from(receiver: Receiver<Vec<u8>>) -> Bytes {
+        Bytes { receiver, buffer: Vec::new() }
+    }
+}
+
+impl Receives<[u8]> for Bytes {
     #[inline]
     fn receive<R>(&mut self, look: impl FnOnce(&[u8]) -> R) -> Result<R> {
-        Ok(look(&self.recv_bytes()?))
+        self.buffer.clear();
+        self.receiver.recv_bytes_into(&mut self.buffer)?;
+        Ok(look(&self.buffer))
     }
 }
 
@@ -58,6 +72,20 @@ impl Receives<Words> for Receiver<Words> {
     }
 }
 
+impl Sends<Words> for Sender<Plain<Words>> {
+    #[inline]
+    fn send(&mut self, message: &Words) -> Result<()> {
+        Ok(Sender::send(self, &Plain(*message))?)
+    }
+}
+
+impl Receives<Words> for Receiver<Plain<Words>> {
+    #[inline]
+    fn receive<R>(&mut self, look: impl FnOnce(&Words) -> R) -> Result<R> {
+        Ok(look(&*self.recv()?))
+    }
+}
+
 impl SendsInPlace for Sender<Vec<u8>> {
     fn send_in_place(&mut self, len: usize, fill: impl Fn(&mut [u8])) -> Result<()> {
         let mut message = self.reserve(len)?;
@@ -76,19 +104,20 @@ impl Receives<[u8]> for InPlace<'_> {
 }
 
 /// As many as fit into a second, of one kind of message.
-fn rate<M: Serialize + DeserializeOwned>(
+fn rate<M: Serialize + DeserializeOwned + 'static, R: From<Receiver<M>>>(
     batch: usize,
     second: impl Task<(Sender<M>,), Output = bool>,
-    mut take: impl FnMut(&mut Receiver<M>) -> Result<u64>,
+    mut take: impl FnMut(&mut R) -> Result<u64>,
 ) -> Result<f64> {
     let area = Area::new()?;
-    let (sender, mut receiver) = channel::<M>()?;
+    let (sender, receiver) = channel::<M>()?;
+    let mut receiver = receiver.into();
     let other = start(&area, second, (sender,))?;
     take_and_measure(&area, ONE_TO_ONE, batch, || take(&mut receiver), || join(other))
 }
 
 pub(super) fn bytes() -> Result<f64> {
-    rate(small::BATCH, send_bytes, take_bytes)
+    rate(small::BATCH, send_bytes, take_bytes::<Bytes>)
 }
 
 fn send_bytes(sender: Sender<Vec<u8>>) -> bool {
@@ -96,15 +125,23 @@ fn send_bytes(sender: Sender<Vec<u8>>) -> bool {
 }
 
 pub(super) fn typed() -> Result<f64> {
-    rate(small::BATCH, send_typed, take_words)
+    rate(small::BATCH, send_typed, take_words::<Receiver<Words>>)
 }
 
 fn send_typed(sender: Sender<Words>) -> bool {
     take_part(|area| small::put_all_typed(area, sender))
 }
 
+pub(super) fn plain() -> Result<f64> {
+    rate(small::BATCH, send_plain, take_words::<Receiver<Plain<Words>>>)
+}
+
+fn send_plain(sender: Sender<Plain<Words>>) -> bool {
+    take_part(|area| small::put_all_typed(area, sender))
+}
+
 pub(super) fn in_place() -> Result<f64> {
-    rate(1, send_in_place, |receiver| take_in_place(&mut InPlace(receiver)))
+    rate(1, send_in_place, |receiver: &mut Receiver<Vec<u8>>| take_in_place(&mut InPlace(receiver)))
 }
 
 fn send_in_place(sender: Sender<Vec<u8>>) -> bool {
@@ -112,7 +149,7 @@ fn send_in_place(sender: Sender<Vec<u8>>) -> bool {
 }
 
 pub(super) fn owned() -> Result<f64> {
-    rate(1, send_owned, take_vec)
+    rate(1, send_owned, take_vec::<Receiver<Vec<u8>>>)
 }
 
 fn send_owned(sender: Sender<Vec<u8>>) -> bool {
@@ -120,12 +157,12 @@ fn send_owned(sender: Sender<Vec<u8>>) -> bool {
 }
 
 /// This process's ends of two channels, and the other one's.
-type Here = (Sender<Vec<u8>>, Receiver<Vec<u8>>);
+type Here = (Sender<Vec<u8>>, Bytes);
 type There = (Receiver<Vec<u8>>, Sender<Vec<u8>>);
 
 fn both_ways() -> Result<(Here, There)> {
     let ((there, receiver), (sender, back)) = (channel()?, channel()?);
-    Ok(((there, back), (receiver, sender)))
+    Ok(((there, back.into()), (receiver, sender)))
 }
 
 fn trips(kind: Kind, answer: impl Task<There, Output = bool>) -> Result<f64> {
@@ -139,7 +176,7 @@ pub(super) fn hot() -> Result<f64> {
 }
 
 fn answer_hot(there: Receiver<Vec<u8>>, back: Sender<Vec<u8>>) -> bool {
-    take_part(|area| round_trip::answer_bytes(area, HOT, (there, back)))
+    take_part(|area| round_trip::answer_bytes(area, HOT, (Bytes::from(there), back)))
 }
 
 pub(super) fn parked() -> Result<f64> {
@@ -147,7 +184,7 @@ pub(super) fn parked() -> Result<f64> {
 }
 
 fn answer_parked(there: Receiver<Vec<u8>>, back: Sender<Vec<u8>>) -> bool {
-    take_part(|area| round_trip::answer_bytes(area, PARKED, (there, back)))
+    take_part(|area| round_trip::answer_bytes(area, PARKED, (Bytes::from(there), back)))
 }
 
 pub(super) fn idle() -> Result<f64> {
@@ -157,5 +194,5 @@ pub(super) fn idle() -> Result<f64> {
 }
 
 fn wait_idle(there: Receiver<Vec<u8>>, back: Sender<Vec<u8>>) -> bool {
-    take_part(|area| idle::wait(area, (there, back)))
+    take_part(|area| idle::wait(area, (Bytes::from(there), back)))
 }

@@ -47,16 +47,19 @@ pub(super) fn run() -> Result<()> {
     row("bytes", ours, IPMPSC, ipmpsc, Goal::None);
     row("bytes", ours, IPC_CHANNEL, ipc_channel, Goal::None);
     row("bytes", ours, PIPE, pipe, Goal::None);
-    let [ours, ipmpsc, ipc_channel] = medians(
+    let [ours, plain, ipmpsc, ipc_channel] = medians(
         ROUNDS,
         [
             &mut ours::typed,
+            &mut ours::plain,
             &mut || in_folder(role(TYPED, IPMPSC), |folder| ipmpsc::receiver(folder, IPMPSC_CAPACITY), typed),
             &mut || by_server::<IpcReceiver<Words>>(role(TYPED, IPC_CHANNEL), typed),
         ],
     )?;
-    row("values", ours, IPMPSC, ipmpsc, Goal::AtLeast(15.0));
-    row("values", ours, IPC_CHANNEL, ipc_channel, Goal::None);
+    row("plain values", plain, IPMPSC, ipmpsc, Goal::AtLeast(15.0));
+    row("plain values", plain, IPC_CHANNEL, ipc_channel, Goal::None);
+    row("values, number by number", ours, IPMPSC, ipmpsc, Goal::None);
+    row("values, number by number", ours, IPC_CHANNEL, ipc_channel, Goal::None);
     Ok(())
 }
 

@@ -77,7 +77,7 @@ pub(crate) fn put_bytes(end: &mut impl Sends<[u8]>, number: u64) -> Result<()> {
 }
 
 #[inline]
-pub(crate) fn take_bytes(end: &mut impl Receives<[u8]>) -> Result<u64> {
+pub(crate) fn take_bytes<E: Receives<[u8]>>(end: &mut E) -> Result<u64> {
     end.receive(|bytes| match bytes.len() {
         64 => number(word(bytes, 0), word(bytes, 7)),
         len => Err(format!("{len} bytes instead of 64").into()),
@@ -91,7 +91,7 @@ pub(crate) fn put_words(end: &mut impl Sends<Words>, number: u64) -> Result<()> 
 }
 
 #[inline]
-pub(crate) fn take_words(end: &mut impl Receives<Words>) -> Result<u64> {
+pub(crate) fn take_words<E: Receives<Words>>(end: &mut E) -> Result<u64> {
     end.receive(|words| number(words[0], words[7]))?
 }
 
@@ -103,7 +103,7 @@ pub(crate) fn put_vec(end: &mut impl Sends<Vec<u8>>, message: &mut Vec<u8>, numb
     end.send(message)
 }
 
-pub(crate) fn take_vec(end: &mut impl Receives<Vec<u8>>) -> Result<u64> {
+pub(crate) fn take_vec<E: Receives<Vec<u8>>>(end: &mut E) -> Result<u64> {
     end.receive(|bytes| match bytes.len() {
         LARGE => number(word(bytes, 0), word(bytes, LARGE / 8 - 1)),
         len => Err(format!("{len} bytes instead of {LARGE}").into()),

@@ -27,6 +27,7 @@ mod wait;
 pub mod kill_point;
 pub mod objects;
 pub mod pool;
+pub mod select;
 pub mod start;
 pub mod stream;
 

@@ -87,6 +87,7 @@ mod plain;
 mod pool;
 mod process;
 mod queue;
+mod selector;
 mod shared;
 mod sync;
 mod task;
@@ -112,6 +113,7 @@ pub use procession_core::{
 };
 pub use procession_macros::{main, test};
 pub use queue::{GetManyError, JoinableQueue, JoinableQueueBuilder, Lease, PutManyError, Queue};
+pub use selector::{Select, Selector};
 pub use shared::{Array, ArrayGuard, Integer, Value, ValueGuard};
 pub use sync::{
     Barrier, BarrierWait, BoundedSemaphore, Condition, Event, LockError, LockResult, Mutex, MutexGuard, Once,

@@ -95,9 +95,7 @@ impl Child {
             end.exit = Some(exit);
             // In this order: the call is there until the process is dead and swept. Under the lock: whoever gets the
             // status can sweep.
-            if self.starter != arena.me() {
-                CallRecord::set_exit(arena, self.call, exit);
-            }
+            CallRecord::set_exit(arena, self.call, exit);
             recovery::mark_dead(arena, self.owner);
             self.pidfd.reap();
         }

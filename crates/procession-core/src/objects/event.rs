@@ -6,6 +6,7 @@ use crate::{
     error::Result,
     members::Owner,
     references::{Header, Held, Share, Shared},
+    select::Source,
     sync::RawEvent,
     sys::clock::Deadline,
 };
@@ -74,6 +75,12 @@ impl Event {
         let before = event.before();
         let set = || event.was_set_since(before).then_some(());
         Ok(block_on(&self.shared, event.change(), deadline, set).is_some())
+    }
+
+    /// Ready while it's set.
+    pub fn source(&self) -> Source<'_> {
+        let record = self.shared.get();
+        Source::new(record.event.change(), || self.is_set())
     }
 
     fn details(&self) -> [(&'static str, u64); 1] {

@@ -124,6 +124,11 @@ impl<T: Object + Held + 'static> Shared<T> {
         &self.share
     }
 
+    /// The record. What is done with it must not outlive the handle.
+    pub(crate) fn get(&self) -> &'static T {
+        self.record
+    }
+
     /// The object's block.
     pub(crate) fn block(&self) -> Result<Block<'static>> {
         self.share.arena.block(self.share.target.offset)

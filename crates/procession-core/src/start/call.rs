@@ -40,7 +40,7 @@ pub(crate) struct CallRecord {
     result: AtomicU64,
     /// 0, or how the process ended (`Exit::to_bits`): written by the root before it marks the process dead.
     exit: AtomicU64,
-    /// Tells a starter that isn't the root of the end.
+    /// Tells of the end those who can't, or don't, ask the kernel.
     ended: EventCount,
 }
 
@@ -234,6 +234,11 @@ impl CallRecord {
     /// How the process ended, if it has.
     pub(super) fn exit(arena: &Arena, handle: Handle) -> Option<Exit> {
         Exit::from_bits(arena.object::<CallRecord>(handle).ok()?.exit.load(Acquire))
+    }
+
+    /// What changes when it ends.
+    pub(super) fn ended(arena: &'static Arena, handle: Handle) -> Result<&'static EventCount> {
+        Ok(&arena.object::<CallRecord>(handle)?.ended)
     }
 
     /// Waits for the process's end; `None` when the deadline came first.

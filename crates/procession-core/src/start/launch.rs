@@ -17,6 +17,7 @@ use crate::{
     members::{Owner, SLOTS},
     recovery,
     references::Parcel,
+    select::Source,
     sys::{affinity::Processors, clock::Deadline, environment::Environment, spawn::Stream, stdio},
 };
 use rustix::{
@@ -280,6 +281,16 @@ impl Running {
             Process::Child(child) => child.settle(self.arena),
             Process::Started(_) => CallRecord::exit(self.arena, self.call),
         }
+    }
+
+    /// Ready once it has ended.
+    ///
+    /// # Errors
+    ///
+    /// Corrupted.
+    pub fn source(&self) -> Result<Source<'_>> {
+        let ended = CallRecord::ended(self.arena, self.call)?;
+        Ok(Source::new(ended, || self.exit().is_some()))
     }
 
     /// Sends a signal; nothing happens if it has ended.

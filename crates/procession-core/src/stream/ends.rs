@@ -10,15 +10,17 @@ use super::{
 };
 use crate::{
     arena::{Arena, Block, Handle, Stable},
-    atomic::Ordering::{Relaxed, Release},
+    atomic::Ordering::{Acquire, Relaxed, Release},
     error::{Error, ErrorKind, Result},
     family,
     objects::{block_on, handle},
     references::{Share, Shared},
+    select::{Pollable, Source},
     sync::EventCount,
     sys::{barrier, clock::Deadline},
 };
-use std::sync::Arc;
+use rustix::fd::BorrowedFd;
+use std::sync::{Arc, Mutex};
 
 /// How much a stream holds.
 #[derive(Clone, Copy, Debug)]
@@ -92,7 +94,7 @@ fn end<E: End + 'static>(offset: u64, signature: u64) -> Result<Shared<E>> {
 }
 
 fn stream_of<E: End + 'static>(shared: &Shared<E>) -> Result<Stream> {
-    let offset = shared.record().stream.load(crate::atomic::Ordering::Acquire);
+    let offset = shared.get().record().stream.load(Acquire);
     Stream::new(shared.checked()?, offset)
 }
 
@@ -366,10 +368,28 @@ impl Stream {
             })?,
             popped => popped,
         };
+        self.refresh()?;
         Ok(popped.map(|popped| match popped {
             Popped::Inline => Received::Inline,
             Popped::Lent(message) => Received::Message(message),
         }))
+    }
+
+    /// After something was taken, or wasn't there: for who polls.
+    #[inline]
+    fn refresh(&self) -> Result<()> {
+        self.pollable().get().map_or(Ok(()), |pollable| pollable.refresh(&self.arrival()))
+    }
+
+    /// A descriptor that is readable when there is something to receive, or the stream has ended.
+    fn fd(&self) -> Result<BorrowedFd<'_>> {
+        if let Some(pollable) = self.pollable().get() {
+            return Ok(pollable.fd());
+        }
+        let made = Pollable::new()?;
+        let pollable = self.pollable().get_or_init(|| made);
+        pollable.refresh(&self.arrival())?;
+        Ok(pollable.fd())
     }
 
     /// Waits until there is something to receive, or the stream has ended: whether that was before the deadline.
@@ -396,6 +416,11 @@ macro_rules! sends {
                 #[inline]
                 pub fn send(&self, bytes: &[u8], shares: &[Arc<Share>], deadline: Deadline) -> Result<bool> {
                     self.stream.send(&self.shared, bytes, shares, deadline)
+                }
+
+                /// Ready when there may be room for what there was none for when this was asked, or the stream has ended.
+                pub fn room(&self) -> Source<'_> {
+                    self.stream.departure()
                 }
 
                 /// Sends messages without handles, which lie in `bytes` one after the other, each up to the next of the `ends`.
@@ -428,7 +453,19 @@ macro_rules! receives {
                 /// ends to `ends`. Doesn't wait.
                 pub fn receive_many(&self, most: usize, out: &mut Vec<u8>, ends: &mut Vec<usize>) -> Result<()> {
                     self.shared.checked()?;
-                    self.stream.pop_many(most, out, ends, Deadline::PASSED)
+                    self.stream.pop_many(most, out, ends, Deadline::PASSED)?;
+                    self.stream.refresh()
+                }
+
+                /// Ready when there is something to receive, or the stream has ended.
+                pub fn source(&self) -> Source<'_> {
+                    self.stream.arrival()
+                }
+
+                /// A descriptor that is readable when there is something to receive, or the stream has ended.
+                pub fn fd(&self) -> Result<BorrowedFd<'_>> {
+                    self.shared.checked()?;
+                    self.stream.fd()
                 }
 
                 /// Waits until there is something to receive, or the stream has ended: whether that was before the deadline.
@@ -563,7 +600,46 @@ impl std::ops::DerefMut for Reservation<'_> {
     }
 }
 
+impl Stream {
+    /// Ready when there is something to receive, or the stream has ended.
+    fn arrival(&self) -> Source<'_> {
+        let lookout = Mutex::new(Lookout::new());
+        Source::new(self.record().ring.arrivals(), move || {
+            if !self.record().ring.is_empty() {
+                return true;
+            }
+            lookout.lock().unwrap_or_else(|e| e.into_inner()).look(self.arena());
+            self.end_of_stream().is_some() && !self.may_come_back() || self.has_returned()
+        })
+    }
+
+    /// Ready when there may be room, or nobody can receive any more.
+    fn departure(&self) -> Source<'_> {
+        let (lookout, taken) = (Mutex::new(Lookout::new()), self.record().ring.taken());
+        Source::new(self.record().ring.departures(), move || {
+            lookout.lock().unwrap_or_else(|e| e.into_inner()).look(self.arena());
+            self.record().ring.taken() != taken || self.refusal().is_some()
+        })
+    }
+}
+
 impl Tasks {
+    /// Ready when there may be room for what there was none for when this was asked, or the stream has ended.
+    pub fn room(&self) -> Source<'_> {
+        self.stream.departure()
+    }
+
+    /// Ready when there is something to take, or nothing will come any more.
+    pub fn source(&self) -> Source<'_> {
+        self.stream.arrival()
+    }
+
+    /// A descriptor that is readable when there is something to take, or nothing will come any more.
+    pub fn fd(&self) -> Result<BorrowedFd<'_>> {
+        self.shared.checked()?;
+        self.stream.fd()
+    }
+
     /// Sends a message; false when the deadline passed first.
     pub fn send(&self, bytes: &[u8], shares: &[Arc<Share>], deadline: Deadline) -> Result<bool> {
         self.shared.checked()?;
@@ -589,6 +665,7 @@ impl Tasks {
             }
             leased => leased,
         };
+        self.stream.refresh()?;
         leased
             .transpose()
             .map(|leased| leased.map(|leased| Lease { tasks: self.clone(), leased: Some(leased) }))

@@ -467,6 +467,18 @@ impl Stream {
             })
     }
 
+    /// Whether there may be something that a consumer had and didn't finish.
+    pub(super) fn has_returned(&self) -> bool {
+        let leases = self.leases();
+        leases.returned.load(Acquire) != 0
+            || leases.blocks[0].load(Acquire) != 0
+                && self.deaths_seen().load(Relaxed) != self.arena().deaths()
+                && leases.entries(self.arena()).any(|(_, entry)| {
+                    let state = entry.state();
+                    state.phase == Phase::Leased && state.is_orphaned(self.arena())
+                })
+    }
+
     /// How many messages were ever lost.
     pub(super) fn lost(&self) -> u64 {
         self.leases().losses(self.arena())

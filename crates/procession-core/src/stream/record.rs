@@ -91,7 +91,7 @@ impl Place {
 
     pub(super) fn new(block: Block<'_>, capacity: usize, before: Place) -> Place {
         let change = (before.0 >> 46).wrapping_add(1) << 46;
-        Place(change | u64::from(capacity.trailing_zeros()) << 40 | block.offset() / ALIGNMENT)
+        Place(change | (u64::from(capacity.trailing_zeros()) << 40) | (block.offset() / ALIGNMENT))
     }
 
     #[inline]

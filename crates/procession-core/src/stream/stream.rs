@@ -16,9 +16,11 @@ use crate::{
     ring::{
         Consuming, Data, FRAME_HEADER, Load, Producing, SKIP, cut_off, frame_space, header, parse_header,
     },
+    select::Pollable,
     sys::clock::Deadline,
     wait,
 };
+use std::sync::OnceLock;
 
 /// A stream as one process has it.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub(crate) struct Stream {
     /// How many messages there were when this process last looked, and how many were taken.
     found: Glance,
     freed: Glance,
+    /// For who polls.
+    pollable: OnceLock<Pollable>,
 }
 
 /// What came of the last look at the other side: how many messages it was for.
@@ -158,6 +162,7 @@ impl Stream {
             receivers,
             found: Glance::new(),
             freed: Glance::new(),
+            pollable: OnceLock::new(),
         }
     }
 
@@ -181,6 +186,10 @@ impl Stream {
     #[inline]
     pub(super) fn is_sent(&self) -> bool {
         self.senders.is_there()
+    }
+
+    pub(super) fn pollable(&self) -> &OnceLock<Pollable> {
+        &self.pollable
     }
 
     /// How many deaths there were when the leases were last looked at.

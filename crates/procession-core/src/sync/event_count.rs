@@ -4,7 +4,10 @@
 //! condition itself lies elsewhere (a ring's tail, a state word), so one event count serves any number of conditions.
 
 use crate::{
-    atomic::Ordering::{Acquire, Relaxed, SeqCst},
+    atomic::{
+        AtomicU32,
+        Ordering::{Acquire, Relaxed, SeqCst},
+    },
     kill_point::kill_point,
     sys::{barrier, clock::Deadline, futex},
     wait,
@@ -85,6 +88,11 @@ impl EventCount {
         self.word.fetch_or(WAITERS, SeqCst) | WAITERS
     }
 
+    /// The word to sleep on after the announcement, and what is expected of it.
+    pub(crate) fn word(&self, key: u32) -> (&AtomicU32, u32) {
+        (&self.word, key)
+    }
+
     /// Whether somebody notified since the announcement.
     pub(crate) fn has_changed(&self, key: u32) -> bool {
         self.word.load(Acquire) & !WAITERS != key & !WAITERS
@@ -136,10 +144,7 @@ mod loom_tests {
         sys::futex::Futex,
     };
     use loom::{
-        sync::{
-            Arc,
-            atomic::{AtomicU32, Ordering::Release},
-        },
+        sync::{Arc, atomic::Ordering::Release},
         thread,
     };
 

@@ -25,6 +25,11 @@ impl Deref for Futex {
 
 #[cfg(not(loom))]
 impl Futex {
+    /// For threads of one process.
+    pub(crate) fn private() -> Futex {
+        Futex { word: AtomicU32::new(0) }
+    }
+
     /// Sleeps while the word is `expected`, until a wake, the deadline or for no reason at all.
     ///
     /// Callers look again at what they wait for; nothing may be concluded from the return.
@@ -46,6 +51,10 @@ impl Futex {
 
 #[cfg(loom)]
 impl Futex {
+    pub(crate) fn private() -> Futex {
+        Futex::new(0)
+    }
+
     pub(crate) fn new(value: u32) -> Futex {
         Futex { word: AtomicU32::new(value), queue: (loom::sync::Mutex::new(0), loom::sync::Condvar::new()) }
     }
@@ -71,6 +80,41 @@ impl Futex {
         woken
     }
 }
+
+/// How many words a thread can sleep on at once.
+pub(crate) const MOST_WORDS: usize = 128;
+
+/// Sleeps while each of the words is what is expected of it, until one is woken, the deadline, or for no reason at all. At most
+/// `MOST_WORDS`.
+///
+/// Where the kernel can't do that (before 5.16, or under a filter), it looks at the words every few milliseconds.
+#[cfg(not(loom))]
+pub(crate) fn wait_any(words: &[(&AtomicU32, u32)], deadline: Deadline) {
+    use rustix::{thread::futex, time::ClockId};
+    let waits: Vec<futex::Wait> = words
+        .iter()
+        .map(|(word, expected)| {
+            let mut wait = futex::Wait::new();
+            wait.val = u64::from(*expected);
+            wait.uaddr = futex::WaitPtr::new(std::ptr::from_ref(*word).cast_mut().cast());
+            wait.flags = futex::WaitFlags::SIZE_U32;
+            wait
+        })
+        .collect();
+    match futex::waitv(&waits, futex::WaitvFlags::empty(), deadline.timespec().as_ref(), ClockId::Monotonic) {
+        Err(rustix::io::Errno::NOSYS | rustix::io::Errno::PERM) => {}
+        // Woken, or changed before, or too late, or a signal: look again.
+        _ => return,
+    }
+    const NAP: std::time::Duration = std::time::Duration::from_millis(2);
+    use std::sync::atomic::Ordering::Acquire;
+    while words.iter().all(|(word, expected)| word.load(Acquire) == *expected) && !deadline.has_passed() {
+        std::thread::sleep(NAP.min(deadline.remaining().unwrap_or(NAP)));
+    }
+}
+
+#[cfg(loom)]
+pub(crate) fn wait_any(_words: &[(&AtomicU32, u32)], _deadline: Deadline) {}
 
 /// Wakes everybody.
 pub(crate) const ALL: u32 = i32::MAX as u32;

@@ -83,6 +83,15 @@ impl<S: 'static, R: 'static> Connection<S, R> {
         self.receiver.recv_in_place()
     }
 
+    /// As [`Receiver::as_fd`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn as_fd(&self) -> procession_core::Result<std::os::fd::BorrowedFd<'_>> {
+        self.receiver.as_fd()
+    }
+
     /// As [`Receiver::poll`].
     ///
     /// # Errors
@@ -110,6 +119,11 @@ impl<S: Serialize + DeserializeOwned + 'static, R: 'static> Connection<S, R> {
         self.sender.try_send(message)
     }
 
+    /// As [`Sender::send_async`].
+    pub async fn send_async(&self, message: &S) -> Result<(), SendError> {
+        self.sender.send_async(message).await
+    }
+
     /// As [`Sender::send_timeout`].
     pub fn send_timeout(&self, message: &S, timeout: Duration) -> Result<bool, SendError> {
         self.sender.send_timeout(message, timeout)
@@ -131,6 +145,11 @@ impl<S: 'static, R: Serialize + DeserializeOwned + 'static> Connection<S, R> {
     /// As [`Receiver::try_recv`].
     pub fn try_recv(&self) -> Result<Option<R>, RecvError> {
         self.receiver.try_recv()
+    }
+
+    /// As [`Receiver::recv_async`].
+    pub async fn recv_async(&self) -> Result<R, RecvError> {
+        self.receiver.recv_async().await
     }
 
     /// As [`Receiver::recv_timeout`].

@@ -1,13 +1,14 @@
 //! The end of a channel out of which messages come.
 
 use super::{RecvError, wire};
-use crate::handles::stream_end;
+use crate::{handles::stream_end, selector::until_ready};
 use procession_core::{
     Deadline,
+    select::Source,
     stream::{self, Received},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{fmt, marker::PhantomData, ops::Deref, time::Duration};
+use std::{fmt, marker::PhantomData, ops::Deref, os::fd::BorrowedFd, time::Duration};
 
 /// The end of a [`channel`](super::channel()) out of which messages come.
 ///
@@ -51,6 +52,11 @@ impl<T: Serialize + DeserializeOwned + 'static> Receiver<T> {
         self.recv_until(Deadline::after(timeout))
     }
 
+    /// Receives a message, in any runtime for futures: as [`recv`](Receiver::recv), but nothing is blocked meanwhile.
+    pub async fn recv_async(&self) -> Result<T, RecvError> {
+        until_ready(|| self.source(), || self.try_recv()).await
+    }
+
     #[inline]
     fn recv_until(&self, deadline: Deadline) -> Result<Option<T>, RecvError> {
         wire::with_buffer(|buffer| match self.inner.receive(buffer, deadline)? {
@@ -77,6 +83,20 @@ impl<T: Serialize + DeserializeOwned + 'static> Receiver<T> {
 }
 
 impl<T> Receiver<T> {
+    pub(crate) fn source(&self) -> Source<'_> {
+        self.inner.source()
+    }
+
+    /// A descriptor for `poll`, `epoll` and the like: readable when there is something to receive, or the end of the stream has come.
+    /// When [`try_recv`](Receiver::try_recv) has found nothing, it's readable again when there is more. Nothing is to be read from it.
+    ///
+    /// # Errors
+    ///
+    /// What the system refuses: another descriptor, or a thread. [`is_forked`](procession_core::Error::is_forked).
+    pub fn as_fd(&self) -> procession_core::Result<BorrowedFd<'_>> {
+        self.inner.fd()
+    }
+
     /// Receives a message as bytes, however it was sent. Waits until there is one, or the end of the stream has come.
     ///
     /// # Errors

@@ -1,7 +1,7 @@
 //! The end of a channel into which messages go.
 
 use super::{SendError, wire};
-use crate::handles::stream_end;
+use crate::{handles::stream_end, selector::until_ready};
 use procession_core::{Deadline, stream};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{
@@ -58,6 +58,11 @@ impl<T: Serialize + DeserializeOwned + 'static> Sender<T> {
     /// Sends a message, waiting for room for at most `timeout`: whether it was sent.
     pub fn send_timeout(&self, message: &T, timeout: Duration) -> Result<bool, SendError> {
         self.send_until(message, Deadline::after(timeout))
+    }
+
+    /// Sends a message, in any runtime for futures: as [`send`](Sender::send), but nothing is blocked while the channel is full.
+    pub async fn send_async(&self, message: &T) -> Result<(), SendError> {
+        until_ready(|| self.inner.room(), || Ok(self.try_send(message)?.then_some(()))).await
     }
 
     #[inline]

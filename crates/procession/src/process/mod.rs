@@ -150,6 +150,10 @@ pub(crate) fn death(exit: Exit) -> TaskError {
 }
 
 impl<R> Process<R> {
+    pub(crate) fn source(&self) -> Result<procession_core::select::Source<'_>> {
+        self.running.source()
+    }
+
     /// The process id.
     pub fn pid(&self) -> u32 {
         self.running.pid()

@@ -4,13 +4,15 @@ use super::{UNBOUNDED, bounded};
 use crate::{
     channel::{RecvError, SendError, wire},
     handles::stream_end,
+    selector::until_ready,
 };
 use procession_core::{
     Deadline, Error, ErrorKind, Result,
+    select::Source,
     stream::{self, Limits},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{fmt, marker::PhantomData, ops::Deref, time::Duration};
+use std::{fmt, marker::PhantomData, ops::Deref, os::fd::BorrowedFd, time::Duration};
 
 /// A queue that knows which of its items aren't finished yet.
 ///
@@ -124,6 +126,20 @@ impl<T: 'static> JoinableQueue<T> {
 }
 
 impl<T> JoinableQueue<T> {
+    pub(crate) fn source(&self) -> Source<'_> {
+        self.inner.source()
+    }
+
+    /// A descriptor for `poll`, `epoll` and the like: readable when there is an item, or it has been closed and is empty.
+    /// When [`try_get`](JoinableQueue::try_get) has found nothing, it's readable again when there is more. Nothing is to be read from it.
+    ///
+    /// # Errors
+    ///
+    /// What the system refuses: another descriptor, or a thread. [`is_forked`](Error::is_forked).
+    pub fn as_fd(&self) -> Result<BorrowedFd<'_>> {
+        self.inner.fd()
+    }
+
     /// Whether it holds as many items as it may.
     #[doc(alias = "full")]
     pub fn is_full(&self) -> bool {
@@ -218,6 +234,11 @@ impl<T: Serialize + DeserializeOwned + 'static> JoinableQueue<T> {
         self.put_until(item, Deadline::after(timeout))
     }
 
+    /// Puts an item into the queue, in any runtime for futures: nothing is blocked while it's full.
+    pub async fn put_async(&self, item: &T) -> Result<(), SendError> {
+        until_ready(|| self.inner.room(), || Ok(self.try_put(item)?.then_some(()))).await
+    }
+
     fn put_until(&self, item: &T, deadline: Deadline) -> Result<bool, SendError> {
         let put = wire::encoded(item, |bytes, shares| self.inner.send(bytes, shares, deadline))?;
         Ok(put)
@@ -238,6 +259,11 @@ impl<T: Serialize + DeserializeOwned + 'static> JoinableQueue<T> {
     /// Gets the next item, waiting for at most `timeout`.
     pub fn get_timeout(&self, timeout: Duration) -> Result<Option<Lease<T>>, RecvError> {
         self.get_until(Deadline::after(timeout))
+    }
+
+    /// Gets the next item, in any runtime for futures: nothing is blocked while there is none.
+    pub async fn get_async(&self) -> Result<Lease<T>, RecvError> {
+        until_ready(|| self.source(), || self.try_get()).await
     }
 
     fn get_until(&self, deadline: Deadline) -> Result<Option<Lease<T>>, RecvError> {

@@ -9,13 +9,15 @@ pub use joinable::{JoinableQueue, JoinableQueueBuilder, Lease};
 use crate::{
     channel::{RecvError, SendError, wire},
     handles::stream_end,
+    selector::until_ready,
 };
 use procession_core::{
     Deadline, Error, ErrorKind, Result,
+    select::Source,
     stream::{self, Limits, Received},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{borrow::Borrow, marker::PhantomData, time::Duration};
+use std::{borrow::Borrow, marker::PhantomData, os::fd::BorrowedFd, time::Duration};
 
 /// A queue that any number of processes put items into and get them out of, each once and in order.
 ///
@@ -100,6 +102,20 @@ impl<T: 'static> Queue<T> {
 }
 
 impl<T> Queue<T> {
+    pub(crate) fn source(&self) -> Source<'_> {
+        self.inner.source()
+    }
+
+    /// A descriptor for `poll`, `epoll` and the like: readable when there is an item, or it has been closed and is empty.
+    /// When [`try_get`](Queue::try_get) has found nothing, it's readable again when there is more. Nothing is to be read from it.
+    ///
+    /// # Errors
+    ///
+    /// What the system refuses: another descriptor, or a thread. [`is_forked`](Error::is_forked).
+    pub fn as_fd(&self) -> Result<BorrowedFd<'_>> {
+        self.inner.fd()
+    }
+
     /// Whether it holds as many items as it may. Exact when it's asked; others may get and put meanwhile.
     #[doc(alias = "full")]
     pub fn is_full(&self) -> bool {
@@ -157,7 +173,11 @@ impl<T: Serialize + DeserializeOwned + 'static> Queue<T> {
         self.put_until(item, Deadline::after(timeout))
     }
 
-    #[inline]
+    /// Puts an item into the queue, in any runtime for futures: nothing is blocked while it's full.
+    pub async fn put_async(&self, item: &T) -> Result<(), SendError> {
+        until_ready(|| self.inner.room(), || Ok(self.try_put(item)?.then_some(()))).await
+    }
+
     fn put_until(&self, item: &T, deadline: Deadline) -> Result<bool, SendError> {
         let put = wire::encoded(item, |bytes, shares| self.inner.send(bytes, shares, deadline))?;
         Ok(put)
@@ -240,7 +260,11 @@ impl<T: Serialize + DeserializeOwned + 'static> Queue<T> {
         self.get_until(Deadline::after(timeout))
     }
 
-    #[inline]
+    /// Gets the next item, in any runtime for futures: nothing is blocked while there is none.
+    pub async fn get_async(&self) -> Result<T, RecvError> {
+        until_ready(|| self.source(), || self.try_get()).await
+    }
+
     fn get_until(&self, deadline: Deadline) -> Result<Option<T>, RecvError> {
         wire::with_buffer(|buffer| match self.inner.receive(buffer, deadline)? {
             Some(received) => wire::decoded(received, buffer).map(Some),

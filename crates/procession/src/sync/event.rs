@@ -46,6 +46,10 @@ impl Event {
         Ok(Event { inner: objects::Event::new()? })
     }
 
+    pub(crate) fn source(&self) -> procession_core::select::Source<'_> {
+        self.inner.source()
+    }
+
     /// Sets it, and wakes everybody who waits: also if it's cleared again at once.
     ///
     /// # Errors

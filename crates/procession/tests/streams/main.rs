@@ -1,8 +1,8 @@
 //! Channels, pipes and queues: what each does, also as Python documents it of its own.
 
 use procession::{
-    Connection, Event, JoinableQueue, Lease, Mutex, Pool, Process, Queue, Receiver, RecvError, SendError,
-    Sender, TaskError, channel, channel_with, duplex, pipe,
+    Connection, Event, JoinableQueue, Lease, Mutex, Pool, Process, Queue, Receiver, RecvError, Selector,
+    SendError, Sender, TaskError, channel, channel_with, duplex, pipe,
 };
 use procession_testing::tests;
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,7 @@ mod joinable;
 #[path = "../methods/mod.rs"]
 mod methods;
 mod queues;
+mod selecting;
 
 fn main() -> ExitCode {
     procession::init();
@@ -70,6 +71,10 @@ fn main() -> ExitCode {
             joinable::many_at_once,
             joinable::join_is_not_early,
             joinable::closed_waits_for_other_threads,
+            selecting::the_first_of_several,
+            selecting::a_wake_up_is_passed_on,
+            selecting::futures,
+            selecting::descriptors,
             bad_input::is_refused_and_nothing_lost,
             bad_input::limits,
             bad_input::after_the_end,
