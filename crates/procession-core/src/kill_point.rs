@@ -202,6 +202,7 @@ mod tests {
             include_str!("references/README.md"),
             include_str!("ring/README.md"),
             include_str!("start/README.md"),
+            include_str!("stream/README.md"),
             include_str!("sync/README.md"),
         ];
         for point in KillPoint::ALL {

@@ -37,6 +37,9 @@
 //! | one that has permits of a [`Semaphore`] | they come back |
 //! | one that has a [`Barrier`] | it breaks: those who wait get an error instead of waiting for the dead |
 //! | one that changes a [`Value`], or makes a [`OnceValue`] | it has done it or not |
+//! | one that sends or receives | it has done it or not; what it had sent is received |
+//! | the last one that has an end of a channel | the other side sees the end of the stream |
+//! | one that got items of a [`JoinableQueue`] and hasn't finished them | another gets them, once; then [`join`](JoinableQueue::join) reports them |
 //! | one that waits for any of these, or was just woken | nobody else notices |
 //! | the root (the process that started the others) | everything ends, at once, even by SIGKILL |
 //!
@@ -62,6 +65,35 @@
 //!     process.join()?;
 //! }
 //! assert_eq!(*hits.lock()?, 5);
+//! # Ok(()) }
+//! ```
+//!
+//! # Messages
+//!
+//! [`channel`] and [`pipe`] have ends that any number of processes share without a lock; a [`Queue`] is both ends in one, a
+//! [`JoinableQueue`] knows what isn't finished. Messages are `serde` values of any size, with handles of all kinds in them.
+//!
+//! ```no_run
+//! use procession::{Process, Receiver, channel};
+//!
+//! fn eat(food: Receiver<String>, name: String) {
+//!     for dish in &food {
+//!         println!("{name} eats {dish}");
+//!     }
+//! }
+//!
+//! # fn main() -> procession::Result<()> {
+//! # procession::init();
+//! let (cook, food) = channel::<String>()?;
+//! let eaters = [
+//!     Process::spawn(eat, (food.clone(), "egon".to_string()))?,
+//!     Process::spawn(eat, (food, "alex".to_string()))?,
+//! ];
+//! (0..20).try_for_each(|i| cook.send(&format!("dish {i}")))?;
+//! drop(cook); // the end of the stream: both eaters come back
+//! for eater in eaters {
+//!     eater.join()?;
+//! }
 //! # Ok(()) }
 //! ```
 //!

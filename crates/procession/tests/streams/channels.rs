@@ -122,7 +122,7 @@ pub(super) fn messages_of_any_size_arrive_in_order() {
         let mut rng = Rng::from_seed(7);
         let edges =
             [0, 1, 7, 8, 9, 100, 4091, 4092, 4093, 4095, 4096, 4097, 5000, 8192, 65_536, 1 << 20, 9 << 20];
-        (0..3000).map(move |i| edges.get(i % 200).copied().unwrap_or(rng.below(6000) as usize))
+        (0..3000).map(move |i| edges.get(i % 200).copied().unwrap_or(rng.below(6000)))
     }
     let (sender, receiver) = channel::<Vec<u8>>().unwrap();
     let check = |receiver: Receiver<Vec<u8>>| {

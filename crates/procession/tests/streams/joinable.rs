@@ -80,9 +80,9 @@ pub(super) fn lost_ones_are_reported() {
     ] {
         queue.put(&1).unwrap();
         queue.put(&2).unwrap();
-        for round in 0..=times {
+        for _ in 0..=times {
             assert_eq!(queue.lost(), 0);
-            kill_one_with(&queue, if round == 0 { 2 } else { 2 });
+            kill_one_with(&queue, 2);
         }
         let error = queue.join().unwrap_err();
         assert!(error.is_lost() && error.to_string().contains('2'), "{error}");
