@@ -4,9 +4,11 @@ use std::{collections::BTreeMap, process::Command};
 
 /// What an example prints, by its parts.
 fn parts_of(example: &str) -> BTreeMap<String, Vec<String>> {
-    let test = std::env::current_exe().unwrap();
-    let folder = test.parent().unwrap().parent().unwrap().join("examples");
-    let output = Command::new(folder.join(example)).output().unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(["run", "--quiet", "--example", example])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let (mut parts, mut part) = (BTreeMap::<String, Vec<String>>::new(), String::new());
     for line in String::from_utf8(output.stdout).unwrap().lines() {
@@ -34,7 +36,8 @@ fn dishes() {
     let shared = eaten(&parts["shared end"]);
     let mut all: Vec<&str> = shared.iter().map(|(_, what)| *what).collect();
     let mut expected: Vec<String> = (0..100).map(|i| format!("dish {i} by egon")).collect();
-    (all.sort_unstable(), expected.sort_unstable());
+    all.sort_unstable();
+    expected.sort_unstable();
     assert_eq!(all, expected, "each of them once");
     assert!(shared.iter().all(|(who, _)| ["alex", "bossjin", "wusir"].contains(who)));
 

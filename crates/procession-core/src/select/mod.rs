@@ -76,6 +76,9 @@ pub fn select(sources: &[Source<'_>], first: usize, deadline: Deadline) -> Resul
         }
         let words: Vec<_> = sources.iter().zip(keys).map(|(source, key)| source.change.word(key)).collect();
         futex::wait_any(&words, deadline.at_most(wait::SLICE));
+        if let Some(found) = look() {
+            break Some(found);
+        }
     };
     // This thread may have been woken in the place of one that would have used up what there is.
     sources.iter().for_each(|source| source.change.notify_one());

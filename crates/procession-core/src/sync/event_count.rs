@@ -132,6 +132,10 @@ impl EventCount {
                 return None;
             }
             self.sleep(key, deadline);
+            // Before the next announcement, whose fence is dear: mostly it was woken because there is something.
+            if let Some(value) = ready() {
+                return Some(value);
+            }
         }
     }
 }
