@@ -5,15 +5,24 @@
 mod ends;
 mod lease;
 mod message;
+mod pop;
+mod push;
+mod receive;
 mod record;
+mod send;
 #[allow(clippy::module_inception, reason = "the stream itself")]
 mod stream;
+mod table;
+mod tasks;
 
-pub use ends::{Lease, Limits, Queue, Received, Receiver, Reservation, Sender, Tasks, channel};
+pub use ends::{Limits, Queue, Receiver, Sender, Tasks, channel};
 pub use message::Message;
+pub use receive::Received;
+pub(crate) use record::{QueueRecord, ReceiverRecord, SenderRecord, StreamRecord, TasksRecord, dispose};
+pub use send::Reservation;
+pub use tasks::Lease;
 
 /// Tells streams with messages of different types apart.
 pub fn signature<T>() -> u64 {
     crate::objects::signature::<T>()
 }
-pub(crate) use record::{QueueRecord, ReceiverRecord, SenderRecord, StreamRecord, TasksRecord, dispose};

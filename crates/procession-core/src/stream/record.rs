@@ -1,6 +1,6 @@
 //! The shared record of a stream, and its ends.
 
-use super::{message::Lent, stream::DRAINING};
+use super::{message::Lent, pop::DRAINING};
 use crate::{
     arena::{Arena, Block, BlockState, Handle, Kind, Object, Shared, Stable},
     atomic::{
@@ -39,7 +39,7 @@ pub(crate) struct StreamRecord {
     /// Set before the first message with handles in it is committed.
     pub(super) carries_handles: AtomicU32,
     /// What consumers have and haven't finished, see `lease`: only for a stream of tasks.
-    pub(super) leases: super::lease::LeaseTable,
+    pub(super) leases: super::table::LeaseTable,
     /// Changes when a task is done.
     pub(super) done: EventCount,
 }

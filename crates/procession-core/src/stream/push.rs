@@ -1,0 +1,187 @@
+//! Pushing messages into a stream; its ring grows and shrinks.
+
+use super::{
+    record::{LARGEST, Place, SMALLEST},
+    stream::Stream,
+};
+use crate::{
+    atomic::Ordering::{Relaxed, Release},
+    error::Result,
+    kill_point::kill_point,
+    ring::{Data, FRAME_HEADER, Load, Producing, SKIP, frame_space, header},
+    sys::clock::Deadline,
+};
+
+/// What goes into the ring.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Frame<'a> {
+    pub(super) kind: u8,
+    pub(super) payload: &'a [u8],
+    /// How many bytes lie outside of the ring.
+    pub(super) bulk: u64,
+}
+
+/// What became of a push.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Pushed {
+    /// So many frames were committed.
+    Some(usize),
+    /// There's no room.
+    Full,
+    /// Nothing can be sent any more.
+    Closed,
+}
+
+/// A ring that has become empty gives back what it has beyond this.
+pub(super) const KEPT: usize = 64 << 10;
+
+impl Stream {
+    /// Commits as many of the frames as there is room for.
+    #[inline]
+    pub(super) fn push(&self, frames: &[Frame<'_>], deadline: Deadline) -> Result<Pushed> {
+        let Some(mut producing) = self.produce(deadline) else { return Ok(Pushed::Full) };
+        if self.record.closed.load(Relaxed) != 0 {
+            return Ok(Pushed::Closed);
+        }
+        let mut data = self.data()?;
+        let (mut count, mut position) = (0, producing.position());
+        let start = position;
+        for frame in frames {
+            if frame.bulk != 0 && count > 0 {
+                break;
+            }
+            let space = frame_space(frame.payload.len());
+            let mut rest = data.contiguous(position);
+            let skipped = if space > rest { rest } else { 0 };
+            let taken = position.wrapping_sub(start) as usize;
+            if !self.has_room(
+                &mut producing,
+                count,
+                taken + skipped + space,
+                data.capacity(),
+                frame.bulk,
+                deadline,
+            )? {
+                if count > 0 || !self.make_room(&mut producing, space, &mut data)? {
+                    break;
+                }
+                rest = data.contiguous(position);
+            }
+            if space > rest {
+                data.write_header(position, header(SKIP, rest - FRAME_HEADER));
+                position = position.wrapping_add(rest as u64);
+            }
+            data.write_header(position, header(frame.kind, frame.payload.len()));
+            data.write(position + FRAME_HEADER as u64, frame.payload);
+            position = position.wrapping_add(space as u64);
+            count += 1;
+        }
+        if count == 0 {
+            return Ok(Pushed::Full);
+        }
+        let bulk = if count == 1 { frames[0].bulk } else { 0 };
+        producing.commit(count as u32, position.wrapping_sub(start) as usize, bulk);
+        drop(producing);
+        let arrivals = self.record.ring.arrivals();
+        if count == 1 {
+            arrivals.notify_one()
+        } else {
+            arrivals.notify()
+        }
+        Ok(Pushed::Some(count))
+    }
+
+    /// Whether there is room for one more message, after `messages` that take all but the last of the `bytes`.
+    #[inline]
+    fn has_room(
+        &self,
+        producing: &mut Producing<'_>,
+        messages: usize,
+        bytes: usize,
+        capacity: usize,
+        bulk: u64,
+        deadline: Deadline,
+    ) -> Result<bool> {
+        let most_messages = self.record.most_messages.load(Relaxed) as usize;
+        let fits = |load: Load| load.messages + messages < most_messages && load.bytes + bytes <= capacity;
+        let mut has_room = producing.load(capacity).is_ok_and(fits);
+        if !has_room || bulk != 0 {
+            self.freed.hold_back(deadline);
+            let before = producing.load(capacity).map_or(0, |load| load.messages);
+            let load = producing.look(capacity)?;
+            self.freed.note(before.saturating_sub(load.messages));
+            has_room = fits(load);
+            if bulk != 0 && load.messages > 0 {
+                let most = self.record.most_bulk.load(Relaxed);
+                has_room &= producing.bulk().saturating_add(bulk) <= most;
+            }
+        }
+        Ok(has_room)
+    }
+
+    /// Makes the ring larger for a frame, if that helps and is allowed: whether it did.
+    #[cold]
+    fn make_room(&self, producing: &mut Producing<'_>, space: usize, data: &mut Data) -> Result<bool> {
+        let capacity = data.capacity();
+        let most = (self.record.most_bytes.load(Relaxed) as usize).clamp(SMALLEST, LARGEST);
+        let most = 1 << most.ilog2();
+        let load = producing.look(capacity)?;
+        // It wasn't for lack of bytes.
+        if load.messages >= self.record.most_messages.load(Relaxed) as usize
+            || load.bytes + 2 * space <= capacity
+        {
+            return Ok(false);
+        }
+        let wanted = if capacity < KEPT { capacity * 4 } else { capacity * 2 };
+        let new = wanted.max((4 * space).next_power_of_two()).min(most);
+        if new <= capacity {
+            return Ok(false);
+        }
+        match self.resize(producing, data, new) {
+            // What has a limit of its own can wait for room in what it has.
+            Err(e) if e.is_out_of_memory() && most < LARGEST && load.messages > 0 => Ok(false),
+            resized => resized,
+        }
+    }
+
+    /// Gives the ring other bytes: whether it got them.
+    fn resize(&self, producing: &mut Producing<'_>, data: &mut Data, capacity: usize) -> Result<bool> {
+        // Not for ever: others wait for the lock that this process has, and a consumer may have been stopped.
+        let Some(consuming) = self.consume(Deadline::PASSED)? else { return Ok(false) };
+        let (arena, before) = (self.arena, self.record.place());
+        let load = producing.look(data.capacity())?;
+        let block = arena.alloc(capacity)?;
+        let mut larger = match Data::new(block, 0, capacity) {
+            Ok(larger) if load.bytes <= capacity => larger,
+            _ => {
+                arena.free(block, arena.me());
+                return Ok(false);
+            }
+        };
+        larger.copy_from(data, consuming.position(), load.bytes);
+        // This process's from here on: if it's killed after the next store, nothing names the old bytes but their owner.
+        let old = arena.block(before.offset())?;
+        arena.take_over_any(old);
+        kill_point!(StreamBeforeResize);
+        let place = Place::new(block, capacity, before);
+        self.record.place.store(place.0, Release);
+        kill_point!(StreamAfterResize);
+        self.known.store(place.0, Relaxed);
+        arena.free(old, arena.me());
+        *data = larger;
+        Ok(true)
+    }
+
+    /// Gives back what an empty ring doesn't need.
+    #[cold]
+    pub(super) fn shrink(&self) {
+        if let Some(mut producing) = self.produce(Deadline::PASSED)
+            && let Ok(mut data) = self.data()
+            && data.capacity() > KEPT
+            && producing.look(data.capacity()).is_ok_and(|load| load.messages == 0)
+        {
+            // Without memory for smaller ones it keeps what it has.
+            let _ = self.resize(&mut producing, &mut data, KEPT);
+        }
+    }
+}
