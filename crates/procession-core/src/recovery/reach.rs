@@ -11,8 +11,8 @@ use std::collections::{HashMap, HashSet};
 /// All references, as they were when they were listed.
 pub(super) struct References {
     listed: Vec<Listed>,
-    /// The count of each object, before that.
-    counts: HashMap<u64, u64>,
+    /// Each object and its count, before that.
+    counts: HashMap<u64, (BlockState, u64)>,
 }
 
 struct Listed {
@@ -44,8 +44,8 @@ impl References {
     pub(super) fn list(arena: &Arena, dead: &[Owner]) -> References {
         let slots: HashSet<usize> = dead.iter().map(|owner| owner.slot()).collect();
         let mut counts = HashMap::new();
-        arena.for_each_held(|block, _, header| {
-            counts.insert(block.offset(), header.references.snapshot());
+        arena.for_each_held(|block, state, header| {
+            counts.insert(block.offset(), (state, header.references.snapshot()));
         });
         let mut listed = Vec::new();
         arena.for_each_reference(|reference, target| {
@@ -132,18 +132,15 @@ impl References {
     }
 
     fn has_changed(&self, arena: &Arena, target: u64) -> bool {
-        let header = arena.block(target).and_then(|block| arena.record::<Header>(block));
-        match (self.counts.get(&target), header) {
-            (Some(before), Ok(header)) => header.references.snapshot() != *before,
-            // It's not there any more, or it was made meanwhile.
-            (None, _) => self.is_there(arena, target),
-            (_, Err(_)) => false,
+        let now = arena.block(target).ok().map(|block| (block, block.state()));
+        match (self.counts.get(&target), now) {
+            (Some((before, count)), Some((block, now))) if now == *before => {
+                arena.record::<Header>(block).is_ok_and(|header| header.references.snapshot() != *count)
+            }
+            // It's another; or one was made meanwhile.
+            (_, Some((_, BlockState::Object { .. }))) => true,
+            // It's not there any more.
+            _ => false,
         }
-    }
-
-    fn is_there(&self, arena: &Arena, target: u64) -> bool {
-        let mut is_there = false;
-        arena.for_each_held(|block, _, _| is_there |= block.offset() == target);
-        is_there
     }
 }

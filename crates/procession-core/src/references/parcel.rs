@@ -107,12 +107,12 @@ impl Listed {
     }
 
     /// Makes all of them this process's.
-    pub(crate) fn adopt(self, arena: &'static Arena) -> Result<Vec<Arc<Share>>> {
-        let adopt = |reference| {
-            let (target, kind) = arena.adopt_reference(reference)?;
-            Ok(Arc::new(Share::new(arena, target, kind, reference)))
+    pub(crate) fn adopt(&self, arena: &'static Arena) -> Result<Vec<Arc<Share>>> {
+        let adopt = |reference: &Reference| {
+            let (target, kind) = arena.adopt_reference(*reference)?;
+            Ok(Arc::new(Share::new(arena, target, kind, *reference)))
         };
-        self.0.into_iter().map(adopt).collect()
+        self.0.iter().map(adopt).collect()
     }
 
     /// Makes a reference of this process's beside each of them.

@@ -81,6 +81,6 @@ pub fn select(sources: &[Source<'_>], first: usize, deadline: Deadline) -> Resul
         }
     };
     // This thread may have been woken in the place of one that would have used up what there is.
-    sources.iter().for_each(|source| source.change.notify_one());
+    sources.iter().for_each(|source| source.change.pass_on());
     Ok(found)
 }

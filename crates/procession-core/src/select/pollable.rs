@@ -60,10 +60,20 @@ impl Pollable {
         // First: what becomes ready from now on sets it again.
         self.fd.clear();
         *interest = None;
-        *interest = watch(source, &Waker::from(self.fd.clone()))?;
-        if interest.is_none() {
-            self.fd.set();
+        match watch(source, &Waker::from(self.fd.clone())) {
+            Ok(Some(watched)) => *interest = Some(watched),
+            Ok(None) => self.fd.set(),
+            Err(e) => {
+                // Whoever looks sees whether it's ready.
+                self.fd.set();
+                return Err(e);
+            }
         }
         Ok(())
+    }
+
+    /// Whether it will be set when the source becomes ready.
+    pub(crate) fn is_watched(&self) -> bool {
+        self.interest.lock().unwrap_or_else(|e| e.into_inner()).is_some()
     }
 }

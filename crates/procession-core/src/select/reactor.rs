@@ -11,6 +11,7 @@ use crate::{
 };
 use std::{
     collections::HashMap,
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::{Mutex, MutexGuard, OnceLock},
     task::Waker,
     thread,
@@ -46,50 +47,60 @@ impl Reactor {
     /// Wakes those whose source has changed, or all.
     fn wake(&self, all: bool) {
         let mut waiting = self.lock();
-        let changed: Vec<u64> = waiting
-            .entries
-            .iter()
-            .filter(|(_, entry)| all || entry.change.has_changed(entry.key))
-            .map(|(id, _)| *id)
-            .collect();
-        let wakers: Vec<Waker> =
-            changed.iter().filter_map(|id| Some(waiting.entries.remove(id)?.waker)).collect();
-        // A waker may run anything.
+        let is_due = |entry: &Entry| all || entry.change.has_changed(entry.key);
+        let due: Vec<u64> =
+            waiting.entries.iter().filter(|(_, entry)| is_due(entry)).map(|(id, _)| *id).collect();
+        let due: Vec<Entry> = due.iter().filter_map(|id| waiting.entries.remove(id)).collect();
+        // A waker may run anything; and what it does is no business of the others.
         drop(waiting);
-        wakers.into_iter().for_each(Waker::wake);
+        for entry in due {
+            let _ = catch_unwind(AssertUnwindSafe(|| entry.waker.wake()));
+        }
     }
 
     fn run(&self) {
+        let mut all_at = Deadline::after(wait::SLICE);
         loop {
             let seen = self.added.load(Acquire);
+            let mut watched = vec![];
+            watched.extend(self.lock().entries.values().map(|entry| (entry.change, entry.key)));
+            // Those beyond what can be slept for are looked at more often instead.
+            let is_crowded = watched.len() >= futex::MOST_WORDS;
+            watched.truncate(futex::MOST_WORDS - 1);
             let mut words = vec![(&*self.added, seen)];
-            words.extend(self.lock().entries.values().map(|entry| entry.change.word(entry.key)));
-            // Those beyond are looked at more often instead.
-            let slice = if words.len() > futex::MOST_WORDS { wait::SLICE / 50 } else { wait::SLICE };
-            words.truncate(futex::MOST_WORDS);
-            let deadline = Deadline::after(slice);
-            futex::wait_any(&words, deadline);
+            words.extend(watched.iter().map(|(change, key)| change.word(*key)));
+            let slice = if is_crowded { wait::SLICE / 50 } else { wait::SLICE };
+            futex::wait_any(&words, all_at.at_most(slice));
             // Now and then all: whoever should have told them may have been killed.
-            self.wake(deadline.has_passed());
+            let all = all_at.has_passed();
+            if all {
+                all_at = Deadline::after(wait::SLICE);
+            }
+            self.wake(all);
+            // This thread may have been woken in the place of one that would have used up what there is; and whether those do for whom
+            // it was woken, it doesn't know.
+            for (change, key) in watched {
+                if change.has_changed(key) {
+                    change.pass_on();
+                }
+            }
         }
     }
 }
 
 /// As long as it's there, a waker is woken when a source may have become ready; once.
 #[derive(Debug)]
-pub struct Interest {
-    id: u64,
-    change: &'static EventCount,
-}
+pub struct Interest(u64);
 
 impl Drop for Interest {
     fn drop(&mut self) {
-        if let Some(reactor) = REACTOR.get()
-            && reactor.lock().entries.remove(&self.id).is_none()
-            && family::current().is_ok()
+        // In a plain fork it's the original's, and so may be the lock.
+        if family::current().is_ok()
+            && let Some(reactor) = REACTOR.get()
         {
-            // It was woken, and perhaps uses nothing up: another may.
-            self.change.notify_one();
+            let removed = reactor.lock().entries.remove(&self.0);
+            // Without the lock: a waker may drop anything.
+            drop(removed);
         }
     }
 }
@@ -107,10 +118,9 @@ pub fn watch(source: &Source<'_>, waker: &Waker) -> Result<Option<Interest>> {
     // Either the notifier sees the bit, or this sees that it's ready.
     barrier::heavy();
     if source.is_ready() {
-        // The announcement may have taken another's wake-up.
-        source.change.notify_one();
         return Ok(None);
     }
+    let entry = Entry { change: source.change, key, waker: waker.clone() };
     let mut waiting = reactor.lock();
     if !waiting.is_running {
         let started =
@@ -126,9 +136,9 @@ pub fn watch(source: &Source<'_>, waker: &Waker) -> Result<Option<Interest>> {
     }
     let id = waiting.next;
     waiting.next += 1;
-    waiting.entries.insert(id, Entry { change: source.change, key, waker: waker.clone() });
+    waiting.entries.insert(id, entry);
     drop(waiting);
     reactor.added.fetch_add(1, Release);
     reactor.added.wake(1);
-    Ok(Some(Interest { id, change: source.change }))
+    Ok(Some(Interest(id)))
 }

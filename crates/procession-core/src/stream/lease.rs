@@ -76,13 +76,14 @@ impl Stream {
         let most = leases.redeliver.load(Relaxed).saturating_add(1);
         let mut taken = None;
         for (index, entry) in leases.entries(arena) {
-            let state = self.settled(entry)?;
-            let is_orphan = match state.phase {
-                Phase::Leased => state.is_orphaned(arena),
-                Phase::Returned => true,
-                _ => false,
-            };
-            if !is_orphan {
+            // What can't be settled now is looked at again.
+            let state = self.settled(entry).inspect_err(|_| leases.returned.store(1, SeqCst))?;
+            let is_orphan = state.phase != Phase::Free && state.is_orphaned(arena);
+            if is_orphan && state.phase == Phase::Claimed {
+                leases.returned.store(1, SeqCst);
+                continue;
+            }
+            if !is_orphan && state.phase != Phase::Returned {
                 continue;
             }
             if u32::from(state.deliveries) >= most {
@@ -115,13 +116,10 @@ impl Stream {
 
     /// Gives up a message that nobody gets any more.
     fn lose(&self, entry: &Entry, state: State) {
-        let (arena, lent) = (self.arena, entry.lent());
-        // Who has the block is asked while the entry still names it: later a sweep may have freed it, and it may be anybody's.
-        let block = lent.owned(arena);
-        if entry.change(state, state.freed(1)) {
+        if let Some(lent) = entry.take_away(self.arena, state) {
             kill_point!(LeaseAfterLoss);
-            if block.is_some_and(|(block, owner)| arena.take_over(block, owner)) {
-                lent.discard(arena);
+            if let Some(lent) = lent {
+                lent.discard(self.arena);
             }
             self.tell_of_end();
         }
@@ -149,15 +147,12 @@ impl Stream {
 
     /// The message of an entry that is this process's. One that can't be read is lost.
     fn read(&self, index: u32, lent: Lent) -> Result<Leased> {
-        let borrowed = lent.take(self.arena).and_then(|_| {
-            lent.claim(self.arena)?;
-            lent.borrow(self.arena)
-        });
+        let borrowed = lent.take_all(self.arena).and_then(|()| lent.borrow(self.arena));
         match borrowed {
             Ok((bytes, shares)) => Ok(Leased { index, bytes, shares }),
             // For want of memory nothing is lost.
             Err(e) if e.is_out_of_memory() => {
-                self.give_back(index)?;
+                self.give_back(index, false)?;
                 Err(e)
             }
             Err(e) => {
@@ -183,17 +178,18 @@ impl Stream {
         Ok(())
     }
 
-    /// Gives the message of this process's entry back, for another to have.
-    pub(super) fn give_back(&self, index: u32) -> Result<()> {
+    /// Gives the message of this process's entry back, for another to have; unless it was delivered, and that once too often.
+    pub(super) fn give_back(&self, index: u32, was_delivered: bool) -> Result<()> {
         let (arena, entry) = (self.arena, self.leases().entry(self.arena, index)?);
         let state = entry.state();
         let most = self.leases().redeliver.load(Relaxed).saturating_add(1);
         if state.phase != Phase::Leased || !state.is_of(arena.me().tag()) {
             return Err(Error::corrupted("the entry of a task"));
         }
-        if u32::from(state.deliveries) >= most {
+        let deliveries = state.deliveries - u8::from(!was_delivered);
+        if u32::from(deliveries) >= most {
             self.lose(entry, state);
-        } else if entry.change(state, State { owner: 0, phase: Phase::Returned, ..state }) {
+        } else if entry.change(state, State { owner: 0, deliveries, phase: Phase::Returned, ..state }) {
             kill_point!(LeaseAfterReturn);
             self.leases().returned.store(1, SeqCst);
             self.record.ring.arrivals().notify_one();
@@ -256,7 +252,8 @@ impl Stream {
                 && self.deaths_seen().load(Relaxed) != self.arena.deaths()
                 && leases.entries(self.arena).any(|(_, entry)| {
                     let state = entry.state();
-                    state.phase == Phase::Leased && state.is_orphaned(self.arena)
+                    state.phase == Phase::Returned
+                        || state.phase == Phase::Leased && state.is_orphaned(self.arena)
                 })
     }
 

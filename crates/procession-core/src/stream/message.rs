@@ -9,10 +9,9 @@
 //! list of their references (16 each), and from the next multiple of 64 on the bytes.
 
 use crate::{
-    arena::{Arena, Block, BlockState},
+    arena::{Arena, Block},
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
-    members::Owner,
     references::{Envelope, Holder, Listed, Share},
     ring::Frame,
 };
@@ -92,25 +91,21 @@ impl Lent {
     /// Makes the message this process's, whoever had it: the block at once, and the handles in it.
     pub(super) fn receive(self, arena: &'static Arena) -> Result<Message> {
         let block = self.take(arena)?;
-        let read = self.list(block).and_then(|(listed, start)| Ok((listed.adopt(arena)?, start)));
+        let read = self.list(block).and_then(|(listed, start)| {
+            let shares = listed.adopt(arena).inspect_err(|_| listed.release_all(arena))?;
+            Ok((shares, start))
+        });
         kill_point!(StreamAfterTakeOver);
         let message = |shares, start| Message { arena, block, start, len: self.len as usize - start, shares };
         match read {
             Ok((shares, start)) => Ok(message(shares, start)),
+            // Nothing has been done yet.
+            Err(e) if e.is_out_of_memory() => Err(e),
             Err(e) => {
                 // Frees the block.
                 drop(message(Vec::new(), self.len as usize));
                 Err(e)
             }
-        }
-    }
-
-    /// The block, and whose it is.
-    pub(super) fn owned(self, arena: &Arena) -> Option<(Block<'_>, Owner)> {
-        let block = self.block(arena).ok()?;
-        match block.state() {
-            BlockState::Raw(owner) => Some((block, owner)),
-            _ => None,
         }
     }
 
@@ -131,9 +126,9 @@ impl Lent {
         Ok((block.read(start, self.len as usize - start)?, listed.share(arena)?))
     }
 
-    /// Its handles are a message's of this process's from now on, whoever sent it.
-    pub(super) fn claim(self, arena: &Arena) -> Result<()> {
-        let (listed, _) = self.list(self.block(arena)?)?;
+    /// Makes the message this process's, whoever had it: the block, and its handles as those of a message of this process's.
+    pub(super) fn take_all(self, arena: &Arena) -> Result<()> {
+        let (listed, _) = self.list(self.take(arena)?)?;
         listed.claim(arena);
         Ok(())
     }

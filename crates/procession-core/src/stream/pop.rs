@@ -45,7 +45,11 @@ impl Stream {
             (Ok(Popped::Inline), 0)
         } else {
             let lent = next.lent(&data)?;
-            (lent.receive(self.arena).map(Popped::Lent), lent.len)
+            match lent.receive(self.arena) {
+                // It stays where it is, for one who has memory.
+                Err(e) if e.is_out_of_memory() => return Err(e),
+                received => (received.map(Popped::Lent), lent.len),
+            }
         };
         // Also what can't be received: it's in the way of others.
         consuming.retire(1, next.end, bulk);
@@ -159,7 +163,8 @@ impl StreamRecord {
         }
         let data = self.place().data(arena)?;
         let Some(next) = next(&mut consuming, &data, 0)? else { return Ok(self.leases.take_one(arena)) };
-        let lent = next.lent(&data).ok().filter(|lent| lent.take(arena).is_ok());
+        // With its handles, before it's no stream's: if this process is killed, they are the dead one's.
+        let lent = next.lent(&data).ok().filter(|lent| lent.take_all(arena).is_ok());
         consuming.retire(1, next.end, lent.map_or(0, |lent| lent.len));
         Ok(Some(lent))
     }

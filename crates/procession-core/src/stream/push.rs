@@ -28,6 +28,8 @@ pub(super) enum Pushed {
     Some(usize),
     /// There's no room.
     Full,
+    /// A lock could not be had soon enough: whether there's room isn't known.
+    Busy,
     /// Nothing can be sent any more.
     Closed,
 }
@@ -35,11 +37,20 @@ pub(super) enum Pushed {
 /// A ring that has become empty gives back what it has beyond this.
 pub(super) const KEPT: usize = 64 << 10;
 
+/// What came of the attempt to make the ring larger.
+enum Room {
+    Made,
+    /// There can't be more.
+    None,
+    /// A lock could not be had soon enough.
+    Busy,
+}
+
 impl Stream {
-    /// Commits as many of the frames as there is room for.
+    /// Commits as many of the frames, of which there is one at least, as there is room for.
     #[inline]
     pub(super) fn push(&self, frames: &[Frame<'_>], deadline: Deadline) -> Result<Pushed> {
-        let Some(mut producing) = self.produce(deadline) else { return Ok(Pushed::Full) };
+        let Some(mut producing) = self.produce(deadline) else { return Ok(Pushed::Busy) };
         if self.record.closed.load(Relaxed) != 0 {
             return Ok(Pushed::Closed);
         }
@@ -62,8 +73,13 @@ impl Stream {
                 frame.bulk,
                 deadline,
             )? {
-                if count > 0 || !self.make_room(&mut producing, space, &mut data)? {
+                if count > 0 {
                     break;
+                }
+                match self.make_room(&mut producing, space, &mut data)? {
+                    Room::Made => {}
+                    Room::None => return Ok(Pushed::Full),
+                    Room::Busy => return Ok(Pushed::Busy),
                 }
                 rest = data.contiguous(position);
             }
@@ -75,9 +91,6 @@ impl Stream {
             data.write(position + FRAME_HEADER as u64, frame.payload);
             position = position.wrapping_add(space as u64);
             count += 1;
-        }
-        if count == 0 {
-            return Ok(Pushed::Full);
         }
         let bulk = if count == 1 { frames[0].bulk } else { 0 };
         producing.commit(count as u32, position.wrapping_sub(start) as usize, bulk);
@@ -119,9 +132,9 @@ impl Stream {
         Ok(has_room)
     }
 
-    /// Makes the ring larger for a frame, if that helps and is allowed: whether it did.
+    /// Makes the ring larger for a frame, if that helps and is allowed.
     #[cold]
-    fn make_room(&self, producing: &mut Producing<'_>, space: usize, data: &mut Data) -> Result<bool> {
+    fn make_room(&self, producing: &mut Producing<'_>, space: usize, data: &mut Data) -> Result<Room> {
         let capacity = data.capacity();
         let most = (self.record.most_bytes.load(Relaxed) as usize).clamp(SMALLEST, LARGEST);
         let most = 1 << most.ilog2();
@@ -130,24 +143,24 @@ impl Stream {
         if load.messages >= self.record.most_messages.load(Relaxed) as usize
             || load.bytes + 2 * space <= capacity
         {
-            return Ok(false);
+            return Ok(Room::None);
         }
         let wanted = if capacity < KEPT { capacity * 4 } else { capacity * 2 };
         let new = wanted.max((4 * space).next_power_of_two()).min(most);
         if new <= capacity {
-            return Ok(false);
+            return Ok(Room::None);
         }
         match self.resize(producing, data, new) {
             // What has a limit of its own can wait for room in what it has.
-            Err(e) if e.is_out_of_memory() && most < LARGEST && load.messages > 0 => Ok(false),
+            Err(e) if e.is_out_of_memory() && most < LARGEST && load.messages > 0 => Ok(Room::None),
             resized => resized,
         }
     }
 
-    /// Gives the ring other bytes: whether it got them.
-    fn resize(&self, producing: &mut Producing<'_>, data: &mut Data, capacity: usize) -> Result<bool> {
+    /// Gives the ring other bytes.
+    fn resize(&self, producing: &mut Producing<'_>, data: &mut Data, capacity: usize) -> Result<Room> {
         // Not for ever: others wait for the lock that this process has, and a consumer may have been stopped.
-        let Some(consuming) = self.consume(Deadline::PASSED)? else { return Ok(false) };
+        let Some(consuming) = self.consume(Deadline::PASSED)? else { return Ok(Room::Busy) };
         let (arena, before) = (self.arena, self.record.place());
         let load = producing.look(data.capacity())?;
         let block = arena.alloc(capacity)?;
@@ -155,7 +168,7 @@ impl Stream {
             Ok(larger) if load.bytes <= capacity => larger,
             _ => {
                 arena.free(block, arena.me());
-                return Ok(false);
+                return Ok(Room::None);
             }
         };
         larger.copy_from(data, consuming.position(), load.bytes);
@@ -169,7 +182,7 @@ impl Stream {
         self.known.store(place.0, Relaxed);
         arena.free(old, arena.me());
         *data = larger;
-        Ok(true)
+        Ok(Room::Made)
     }
 
     /// Gives back what an empty ring doesn't need.

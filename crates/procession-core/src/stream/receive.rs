@@ -61,8 +61,11 @@ impl Stream {
             if self.may_come_back() {
                 return None;
             }
-            // What came before the end.
-            Some(look().transpose().unwrap_or(Err(error)))
+            // What came before the end: also if somebody is at it, and it can't be had at this moment.
+            match look().transpose() {
+                None if !self.record.ring.is_empty() => None,
+                found => Some(found.unwrap_or(Err(error))),
+            }
         });
         found.transpose()
     }
@@ -82,7 +85,7 @@ impl Stream {
             })?,
             popped => popped,
         };
-        self.refresh()?;
+        self.refresh();
         Ok(popped.map(|popped| match popped {
             Popped::Inline => Received::Inline,
             Popped::Lent(message) => Received::Message(message),
@@ -91,18 +94,22 @@ impl Stream {
 
     /// After something was taken, or wasn't there: for who polls.
     #[inline]
-    pub(super) fn refresh(&self) -> Result<()> {
-        self.pollable().get().map_or(Ok(()), |pollable| pollable.refresh(&self.arrival()))
+    pub(super) fn refresh(&self) {
+        if let Some(pollable) = self.pollable().get() {
+            // If nobody can be had who sets it, it stays set: what was taken isn't lost for that.
+            let _ = pollable.refresh(&self.arrival());
+        }
     }
 
     /// A descriptor that is readable when there is something to receive, or the stream has ended.
     pub(super) fn fd(&self) -> Result<BorrowedFd<'_>> {
-        if let Some(pollable) = self.pollable().get() {
-            return Ok(pollable.fd());
+        if self.pollable().get().is_none() {
+            let _ = self.pollable().set(Pollable::new()?);
         }
-        let made = Pollable::new()?;
-        let pollable = self.pollable().get_or_init(|| made);
-        pollable.refresh(&self.arrival())?;
+        let pollable = self.pollable().get().expect("just set");
+        if !pollable.is_watched() {
+            pollable.refresh(&self.arrival())?;
+        }
         Ok(pollable.fd())
     }
 
@@ -117,7 +124,7 @@ impl Stream {
             Err(e) => return Err(e),
         };
         // This thread may have been woken in the place of one that would have taken the message.
-        ring.arrivals().notify_one();
+        ring.arrivals().pass_on();
         Ok(found)
     }
 
@@ -149,7 +156,8 @@ macro_rules! receives {
                 pub fn receive_many(&self, most: usize, out: &mut Vec<u8>, ends: &mut Vec<usize>) -> Result<()> {
                     self.shared.checked()?;
                     self.stream.pop_many(most, out, ends, Deadline::PASSED)?;
-                    self.stream.refresh()
+                    self.stream.refresh();
+                    Ok(())
                 }
 
                 /// Waits until there is something to receive, or the stream has ended: whether that was before the deadline.

@@ -60,7 +60,7 @@ impl Stream {
         }
         let count = match self.push(frames, deadline)? {
             Pushed::Some(count) => count,
-            Pushed::Full => 0,
+            Pushed::Full | Pushed::Busy => 0,
             Pushed::Closed => return Err(closed()),
         };
         *sent += count;
@@ -97,6 +97,8 @@ impl Stream {
             match self.push(&frames[count..], Deadline::PASSED) {
                 Ok(Pushed::Some(more)) => count += more,
                 Ok(Pushed::Full) => seen = Some(taken),
+                // Nothing is known then: when this thread wakes, it tries again.
+                Ok(Pushed::Busy) => {}
                 Ok(Pushed::Closed) => return Some(Err(closed())),
                 Err(e) => return Some(Err(e)),
             }

@@ -119,6 +119,20 @@ impl Entry {
         self.state.compare_exchange(from.to_bits(), to.to_bits(), AcqRel, Relaxed).is_ok()
     }
 
+    /// Counts the message as lost and takes it away from whoever has the entry, if its state is still that: the message, which is this
+    /// process's. (But not if it's none.)
+    pub(super) fn take_away(&self, arena: &Arena, state: State) -> Option<Option<Lent>> {
+        let lent = self.lent();
+        // First the entry, which names the message until that is this process's as well: so whoever is killed in between leaves
+        // nothing that others don't find.
+        let mine = State { owner: arena.me().tag().bits(), phase: Phase::Leased, ..state };
+        if !self.change(state, mine) {
+            return None;
+        }
+        let taken = lent.take_all(arena).is_ok();
+        self.change(mine, mine.freed(1)).then(|| taken.then_some(lent))
+    }
+
     pub(super) fn lent(&self) -> Lent {
         Lent {
             offset: self.offset.load(Acquire),
@@ -217,14 +231,17 @@ impl LeaseTable {
         }
     }
 
-    /// Takes a message that somebody had and never finished; its block is this process's. With the consumers' lock.
+    /// Takes a message that somebody had and never finished; it's this process's. With the consumers' lock.
     pub(super) fn take_one(&self, arena: &Arena) -> Option<Option<Lent>> {
         self.entries(arena).find_map(|(_, entry)| {
-            let (state, lent) = (entry.state(), entry.lent());
-            let block = lent.owned(arena);
-            (state.phase != Phase::Free && entry.change(state, state.freed(1)))
-                .then(|| block.filter(|(block, owner)| arena.take_over(*block, *owner)).map(|_| lent))
+            let state = entry.state();
+            (state.phase != Phase::Free).then(|| entry.take_away(arena, state)).flatten()
         })
+    }
+
+    /// Whether nobody has anything.
+    pub(super) fn is_empty(&self, arena: &Arena) -> bool {
+        self.entries(arena).all(|(_, entry)| entry.state().phase == Phase::Free)
     }
 
     /// How many were lost.

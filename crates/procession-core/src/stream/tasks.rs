@@ -33,10 +33,11 @@ impl Tasks {
             }
             leased => leased,
         };
-        self.stream.refresh()?;
-        leased
+        let lease = leased
             .transpose()
-            .map(|leased| leased.map(|leased| Lease { tasks: self.clone(), leased: Some(leased) }))
+            .map(|leased| leased.map(|leased| Lease { tasks: self.clone(), leased: Some(leased) }));
+        self.stream.refresh();
+        lease
     }
 
     /// How many messages were put and are neither done nor lost.
@@ -94,7 +95,7 @@ impl Drop for Lease {
             && family::current().is_ok()
         {
             // Wrong words in shared memory don't make a drop fail.
-            let _ = self.tasks.stream.give_back(leased.index);
+            let _ = self.tasks.stream.give_back(leased.index, true);
         }
     }
 }

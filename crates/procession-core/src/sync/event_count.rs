@@ -51,6 +51,14 @@ impl EventCount {
         }
     }
 
+    /// For one that was woken and doesn't use up what it was woken for: wakes another instead. Without a change, since that was published
+    /// before: whoever isn't asleep sees it.
+    pub(crate) fn pass_on(&self) {
+        if self.word.load(Relaxed) & WAITERS != 0 {
+            self.word.wake(1);
+        }
+    }
+
     #[cold]
     fn notify_one_slow(&self) {
         self.word.fetch_add(STEP, SeqCst);
