@@ -77,6 +77,7 @@ fn main() -> ExitCode {
         streams::a_message_that_was_taken_and_not_leased_is_had_by_another,
         streams::what_a_dead_creator_left_is_freed_once,
         streams::messages_go_although_who_frees_them_dies,
+        streams::who_selects_sees_what_a_dead_one_gave_back,
     ]);
     procession_testing::run(tests)
 }
@@ -84,7 +85,7 @@ fn main() -> ExitCode {
 /// Deaths at a step that matters only in a certain situation.
 mod streams {
     use super::*;
-    use procession::{JoinableQueue, Receiver, RecvError, Sender, channel, channel_with};
+    use procession::{JoinableQueue, Receiver, RecvError, Selector, Sender, channel, channel_with};
 
     /// `f` in a process that dies at the point, after it has passed it so often.
     fn die_in<A>(
@@ -159,9 +160,32 @@ mod streams {
         drop(sender);
         assert!(matches!(replies.recv(), Err(RecvError::Disconnected)));
         drop(replies);
+        // Or in the middle of it: the sender lives.
+        let (sender, receiver) = channel::<Sender<u64>>().unwrap();
+        let (inner, replies) = channel::<u64>().unwrap();
+        sender.send(&inner).unwrap();
+        drop(inner);
+        die_in(end, receiver, KillPoint::RingAfterRetire, 0);
+        assert!(matches!(replies.recv(), Err(RecvError::Disconnected)));
+        drop((sender, replies));
         procession_core::sweep().unwrap();
         let audit = procession_core::audit().unwrap();
         assert_eq!((audit.objects.len(), audit.references, audit.blocks), (0, 0, 0), "{audit:?}");
+    }
+
+    pub(super) fn who_selects_sees_what_a_dead_one_gave_back() {
+        let queue = JoinableQueue::<u64>::unbounded().unwrap();
+        queue.put(&1).unwrap();
+        let give_back = |queue: JoinableQueue<u64>, point: String, passes| {
+            let lease = queue.get();
+            arm(&point, passes);
+            drop(lease);
+        };
+        die_in(give_back, queue.clone(), KillPoint::LeaseAfterReturn, 0);
+        let mut selector = Selector::new();
+        selector.add(&queue).unwrap();
+        assert_eq!(selector.wait().unwrap(), 0);
+        assert_eq!(queue.get().unwrap().into_inner().unwrap(), 1);
     }
 }
 

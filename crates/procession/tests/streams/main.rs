@@ -74,6 +74,8 @@ fn main() -> ExitCode {
             selecting::the_first_of_several,
             selecting::a_wake_up_is_passed_on,
             selecting::futures,
+            selecting::wakers_that_misbehave,
+            selecting::a_future_that_is_not_polled_is_no_obstacle,
             selecting::descriptors,
             bad_input::is_refused_and_nothing_lost,
             bad_input::limits,

@@ -4,8 +4,8 @@ use super::*;
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use std::{
     future::Future,
-    pin::pin,
-    sync::Arc,
+    pin::{Pin, pin},
+    sync::{Arc, Mutex as ThreadMutex},
     task::{Context, Poll, Wake, Waker},
 };
 
@@ -176,6 +176,68 @@ pub(super) fn futures() {
     taking.join().unwrap();
     queue.close().unwrap();
     assert!(matches!(block_on(queue.get_async()), Err(RecvError::Closed)));
+}
+
+/// A waker of somebody's executor, which is of no use any more.
+struct Broken;
+
+impl Wake for Broken {
+    fn wake(self: Arc<Broken>) {
+        std::panic::resume_unwind(Box::new("on purpose"));
+    }
+}
+
+type Task = Pin<Box<dyn Future<Output = Result<u32, RecvError>> + Send>>;
+
+/// Frees the task that it would wake, and with that another that waits.
+struct Owner(#[expect(dead_code, reason = "what matters is when it's dropped")] ThreadMutex<Option<Task>>);
+
+impl Wake for Owner {
+    fn wake(self: Arc<Owner>) {}
+}
+
+pub(super) fn wakers_that_misbehave() {
+    let (sender, receiver) = channel::<u32>().unwrap();
+    let receiver: &'static Receiver<u32> = Box::leak(Box::new(receiver));
+    let mut abandoned = Box::pin(receiver.recv_async());
+    let broken = Waker::from(Arc::new(Broken));
+    assert!(abandoned.as_mut().poll(&mut Context::from_waker(&broken)).is_pending());
+    sender.send(&1).unwrap();
+    assert_eq!(receiver.recv().unwrap(), 1);
+    drop(abandoned);
+    // The last that has a waker is what waits for it.
+    let mut inner: Task = Box::pin(receiver.recv_async());
+    let unpark = Waker::from(Arc::new(Unpark(thread::current())));
+    assert!(inner.as_mut().poll(&mut Context::from_waker(&unpark)).is_pending());
+    let owner = Waker::from(Arc::new(Owner(ThreadMutex::new(Some(inner)))));
+    let mut outer = Box::pin(receiver.recv_async());
+    assert!(outer.as_mut().poll(&mut Context::from_waker(&owner)).is_pending());
+    drop(owner);
+    drop(outer);
+    // The others are still woken.
+    let sending = thread::spawn(move || {
+        thread::sleep(SOON);
+        sender.send(&2).unwrap();
+    });
+    assert_eq!(block_on(receiver.recv_async()).unwrap(), 2);
+    sending.join().unwrap();
+}
+
+/// A wake-up that was meant for a future that nobody polls reaches one who sleeps.
+pub(super) fn a_future_that_is_not_polled_is_no_obstacle() {
+    let (sender, receiver) = channel::<u32>().unwrap();
+    let waker = Waker::from(Arc::new(Unpark(thread::current())));
+    for given_up in [true, false] {
+        let mut future = Box::pin(receiver.recv_async());
+        assert!(future.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        let kept = (!given_up).then_some(future);
+        let receiving = receiver.clone();
+        let receiving = thread::spawn(move || receiving.recv_timeout(Duration::from_secs(40)).unwrap());
+        until_waiting(1, || receiver.statistics().waiters.len());
+        sender.send(&1).unwrap();
+        assert_eq!(receiving.join().unwrap(), Some(1));
+        drop(kept);
+    }
 }
 
 fn is_readable(receiver: &Receiver<u32>, timeout: Duration) -> bool {
