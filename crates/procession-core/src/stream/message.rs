@@ -33,10 +33,20 @@ pub(super) struct Lent {
     pub(super) stamp: u64,
 }
 
+/// What no message's block begins with: generations begin at 1.
+const NO_STAMP: u64 = 0;
+
 /// Where the list of handles begins.
 const LIST: usize = 8;
 /// The bytes begin at a multiple of this.
 const ALIGNMENT: usize = 64;
+
+/// The block is no message's any more: who finds its name a second time, since wrong bytes have it as well, gets an error and not
+/// what somebody has already. For who has the block, once nobody is to find it.
+fn forget_name(block: Block<'_>) {
+    // It's long enough.
+    let _ = block.write(0, &NO_STAMP.to_le_bytes());
+}
 
 impl Lent {
     pub(super) const SIZE: usize = 24;
@@ -63,7 +73,8 @@ impl Lent {
 
     fn block(self, arena: &Arena) -> Result<Block<'_>> {
         let block = arena.block(self.offset)?;
-        if self.len as usize > block.size() || block.read_word(0)? != self.stamp {
+        let is_stamped = self.stamp != NO_STAMP && block.read_word(0)? == self.stamp;
+        if self.len as usize > block.size() || !is_stamped {
             return Err(Error::corrupted("a message's block is another's"));
         }
         Ok(block)
@@ -139,6 +150,7 @@ impl Lent {
             if let Ok((listed, _)) = self.list(block) {
                 listed.release_all(arena);
             }
+            forget_name(block);
             arena.free(block, arena.me());
         }
     }
@@ -234,6 +246,11 @@ pub struct Message {
 }
 
 impl Message {
+    /// It has been taken out of the ring.
+    pub(super) fn forget_name(&self) {
+        forget_name(self.block);
+    }
+
     /// The handles in it.
     pub fn shares(&self) -> &[Arc<Share>] {
         &self.shares

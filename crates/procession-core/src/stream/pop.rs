@@ -53,6 +53,10 @@ impl Stream {
         };
         // Also what can't be received: it's in the way of others.
         consuming.retire(1, next.end, bulk);
+        if let Ok(Popped::Lent(message)) = &popped {
+            // Not before: if this process is killed while the ring still names it, another receives it.
+            message.forget_name();
+        }
         drop(consuming);
         // All who wait: for some there may still be too little room.
         self.record.ring.departures().notify();
