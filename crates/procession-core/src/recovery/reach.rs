@@ -61,11 +61,13 @@ impl References {
         self.listed.iter().filter(|listed| listed.is_unheld).filter_map(|listed| listed.reference)
     }
 
-    /// Those whose offsets are among these, and that weren't `unheld`.
+    /// Those whose offsets are among these, and that weren't `unheld`: a message's. What a living member has itself is that one's,
+    /// whatever lists it.
     pub(super) fn within(&self, offsets: &HashSet<u64>) -> impl Iterator<Item = (Reference, Holder)> {
         let held = self.listed.iter().filter(|listed| !listed.is_unheld);
-        held.filter_map(|listed| listed.reference)
-            .filter(|(reference, _)| offsets.contains(&reference.offset))
+        held.filter_map(|listed| listed.reference).filter(|(reference, holder)| {
+            offsets.contains(&reference.offset) && !matches!(holder, Holder::Member(_))
+        })
     }
 
     /// What belongs to records and messages now. To be asked after everything that may not was listed.

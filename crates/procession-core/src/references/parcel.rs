@@ -108,9 +108,17 @@ impl Listed {
 
     /// Makes all of them this process's.
     pub(crate) fn adopt(&self, arena: &'static Arena) -> Result<Vec<Arc<Share>>> {
-        let adopt = |reference: &Reference| {
-            let (target, kind) = arena.adopt_reference(*reference)?;
-            Ok(Arc::new(Share::new(arena, target, kind, *reference)))
+        self.0.iter().map(|reference| adopt(arena, *reference)).collect()
+    }
+
+    /// Makes all of them this process's, as long as they are a message's. What a living member has is no message's, whatever the list
+    /// says: it would be given back by two.
+    pub(crate) fn adopt_sent(&self, arena: &'static Arena) -> Result<Vec<Arc<Share>>> {
+        let adopt = |reference: &Reference| match arena.holder_of(*reference) {
+            Some(_) if arena.sent_by(*reference).is_none() => {
+                Err(Error::corrupted("a message lists a handle that somebody has"))
+            }
+            _ => adopt(arena, *reference),
         };
         self.0.iter().map(adopt).collect()
     }
@@ -129,7 +137,7 @@ impl Listed {
     pub(crate) fn claim(&self, arena: &Arena) {
         let mine = Holder::Message(arena.me().slot());
         for reference in &self.0 {
-            if let Some(holder) = arena.holder_of(*reference) {
+            if let Some(holder) = arena.sent_by(*reference) {
                 arena.pass_reference(*reference, holder, mine);
             }
         }
@@ -138,7 +146,7 @@ impl Listed {
     /// Of a message that nobody will receive: gives back those that nobody has received.
     pub(crate) fn release_all(&self, arena: &Arena) {
         for reference in &self.0 {
-            if let Some(holder) = arena.holder_of(*reference) {
+            if let Some(holder) = arena.sent_by(*reference) {
                 arena.release_reference(*reference, holder);
             }
         }
@@ -157,6 +165,11 @@ impl Listed {
             arena.release_reference(*reference, holder);
         }
     }
+}
+
+fn adopt(arena: &'static Arena, reference: Reference) -> Result<Arc<Share>> {
+    let (target, kind) = arena.adopt_reference(reference)?;
+    Ok(Arc::new(Share::new(arena, target, kind, reference)))
 }
 
 /// Copies a message out of shared memory: `len` bytes at `at`, the list included. The handles in it are this process's from

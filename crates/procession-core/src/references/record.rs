@@ -203,6 +203,14 @@ impl Arena {
         }
     }
 
+    /// Who has the reference, if it's a message's: one that a living member has itself is that one's, whatever lists it.
+    pub(super) fn sent_by(&self, reference: Reference) -> Option<Holder> {
+        // The kernel is asked as well: it may know of a death before it's marked.
+        let is_member =
+            |holder| matches!(holder, Holder::Member(slot) if !self.members().is_vacant(slot, true));
+        self.holder_of(reference).filter(|holder| !is_member(*holder))
+    }
+
     /// What a reference is to, for one who has the message that lists it.
     pub(super) fn target_of(&self, reference: Reference) -> Result<(Handle, Kind)> {
         let (_, record) = self.reference(reference)?;

@@ -103,7 +103,7 @@ impl Lent {
     pub(super) fn receive(self, arena: &'static Arena) -> Result<Message> {
         let block = self.take(arena)?;
         let read = self.list(block).and_then(|(listed, start)| {
-            let shares = listed.adopt(arena).inspect_err(|_| listed.release_all(arena))?;
+            let shares = listed.adopt_sent(arena).inspect_err(|_| listed.release_all(arena))?;
             Ok((shares, start))
         });
         kill_point!(StreamAfterTakeOver);
