@@ -61,7 +61,7 @@ impl Stream {
         entry.state.store(State { phase: Phase::Leased, ..claimed }.to_bits(), Release);
         record.leases.hint.store(index + 1, Relaxed);
         drop(consuming);
-        record.ring.departures().notify_one();
+        record.ring.departures().notify();
         Ok(Some(self.read(index, lent)))
     }
 
@@ -72,14 +72,15 @@ impl Stream {
         if leases.returned.load(Acquire) == 0 && self.deaths_seen().load(Relaxed) == deaths {
             return Ok(None);
         }
+        self.settle()?;
         leases.returned.store(0, SeqCst);
         let most = leases.redeliver.load(Relaxed).saturating_add(1);
         let mut taken = None;
         for (index, entry) in leases.entries(arena) {
-            // What can't be settled now is looked at again.
-            let state = self.settled(entry).inspect_err(|_| leases.returned.store(1, SeqCst))?;
+            let state = entry.state();
             let is_orphan = state.phase != Phase::Free && state.is_orphaned(arena);
             if is_orphan && state.phase == Phase::Claimed {
+                // It could not be settled now, and is looked at again.
                 leases.returned.store(1, SeqCst);
                 continue;
             }
@@ -134,15 +135,15 @@ impl Stream {
         }
     }
 
-    /// An entry's state. What a dead consumer was about to take when it died is in the ring again, or has been taken.
-    fn settled(&self, entry: &Entry) -> Result<State> {
-        let state = entry.state();
-        if state.phase == Phase::Claimed && state.is_orphaned(self.arena) {
-            // Whoever takes the lock from it puts that right.
+    /// What a dead consumer was about to take when it died is in the ring again, or has been taken.
+    fn settle(&self) -> Result<()> {
+        let arena = self.arena;
+        let is_unsettled = |state: State| state.phase == Phase::Claimed && state.is_orphaned(arena);
+        if self.leases().entries(arena).any(|(_, entry)| is_unsettled(entry.state())) {
+            // Whoever takes the lock from it puts that right. Once for all entries: somebody else may have the lock for long.
             drop(self.consume(Deadline::PASSED)?);
-            return Ok(entry.state());
         }
-        Ok(state)
+        Ok(())
     }
 
     /// The message of an entry that is this process's. One that can't be read is lost.
@@ -219,8 +220,9 @@ impl Stream {
         let (record, arena) = (self.record, self.arena);
         let most = record.leases.redeliver.load(Relaxed).saturating_add(1);
         let mut taken = 0;
+        self.settle()?;
         for (_, entry) in record.leases.entries(arena) {
-            let state = self.settled(entry)?;
+            let state = entry.state();
             let number = entry.number.load(Acquire);
             match state.phase {
                 Phase::Free => {}
