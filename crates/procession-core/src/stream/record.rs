@@ -235,10 +235,14 @@ pub(crate) fn dispose(arena: &Arena, block: Block<'_>, stream: &StreamRecord, fr
         arena.suspect();
         return;
     }
+    // And with the other one, which nobody has for long who has no end: if wrong bytes say that somebody who lives does, the next
+    // stream that is made of the record would wait for that one.
+    let me = arena.me().tag();
+    let Some(producing) = stream.ring.produce(me, arena, Deadline::after(DRAINING)) else { return };
     if !block.change_state(from, BlockState::Raw(arena.me())) {
         return;
     }
-    drop(consuming);
+    drop((consuming, producing));
     kill_point!(StreamAfterClaim);
     for (word, offset) in stream.parts() {
         let data = arena.block(offset).ok().filter(|data| arena.take_over_any(*data));
