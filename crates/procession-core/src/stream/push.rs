@@ -163,6 +163,8 @@ impl Stream {
         let Some(consuming) = self.consume(Deadline::PASSED)? else { return Ok(Room::Busy) };
         let (arena, before) = (self.arena, self.record.place());
         let load = producing.look(data.capacity())?;
+        // Before there's anything to take back.
+        let old = arena.block(before.offset())?;
         let block = arena.alloc(capacity)?;
         let mut larger = match Data::new(block, 0, capacity) {
             Ok(larger) if load.bytes <= capacity => larger,
@@ -173,7 +175,6 @@ impl Stream {
         };
         larger.copy_from(data, consuming.position(), load.bytes);
         // This process's from here on: if it's killed after the next store, nothing names the old bytes but their owner.
-        let old = arena.block(before.offset())?;
         arena.take_over_any(old);
         kill_point!(StreamBeforeResize);
         let place = Place::new(block, capacity, before);

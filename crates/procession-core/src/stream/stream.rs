@@ -1,6 +1,9 @@
 //! A stream as one process has it: what it knows of it, and its locks.
 
-use super::{message::LONGEST_INLINE, record::StreamRecord};
+use super::{
+    message::LONGEST_INLINE,
+    record::{Place, StreamRecord},
+};
 use crate::{
     arena::{Arena, Block, BlockState, Handle, Stable},
     atomic::{
@@ -170,7 +173,8 @@ impl Stream {
     #[inline]
     pub(super) fn data(&self) -> Result<Data> {
         let place = self.record.place();
-        if self.known.load(Relaxed) == place.0 {
+        // Nothing is known to be nowhere: that's what a handle begins with.
+        if self.known.load(Relaxed) == place.0 && place != Place::NOWHERE {
             let bytes = self.arena.pointer(place.offset() as usize, place.capacity());
             return Ok(Data::at(bytes, place.capacity()));
         }
