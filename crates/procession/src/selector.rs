@@ -130,7 +130,7 @@ pub(crate) async fn until_ready<'a, T, E: From<Error>>(
 ) -> Result<T, E> {
     let interest = Cell::new(None);
     poll_fn(move |context| {
-        loop {
+        for is_last in [false, true] {
             interest.set(None);
             // Asked before the attempt: what changes after that is seen.
             let source = source();
@@ -138,6 +138,9 @@ pub(crate) async fn until_ready<'a, T, E: From<Error>>(
                 return Poll::Ready(outcome);
             }
             match watch(&source, context.waker()) {
+                // It's ready, and nothing came of it again: somebody who has been stopped, or wrong bytes in shared memory, may be in
+                // the way for long. Others of this executor's have their turn.
+                Ok(None) if is_last => context.waker().wake_by_ref(),
                 Ok(None) => {}
                 Ok(watched) => {
                     interest.set(watched);
@@ -146,6 +149,7 @@ pub(crate) async fn until_ready<'a, T, E: From<Error>>(
                 Err(e) => return Poll::Ready(Err(e.into())),
             }
         }
+        Poll::Pending
     })
     .await
 }
