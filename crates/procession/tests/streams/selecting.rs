@@ -198,19 +198,23 @@ impl Wake for Owner {
 
 pub(super) fn wakers_that_misbehave() {
     let (sender, receiver) = channel::<u32>().unwrap();
-    let receiver: &'static Receiver<u32> = Box::leak(Box::new(receiver));
-    let mut abandoned = Box::pin(receiver.recv_async());
+    // A future that has what it waits for.
+    let receive = || {
+        let receiver = receiver.clone();
+        async move { receiver.recv_async().await }
+    };
+    let mut abandoned = Box::pin(receive());
     let broken = Waker::from(Arc::new(Broken));
     assert!(abandoned.as_mut().poll(&mut Context::from_waker(&broken)).is_pending());
     sender.send(&1).unwrap();
     assert_eq!(receiver.recv().unwrap(), 1);
     drop(abandoned);
     // The last that has a waker is what waits for it.
-    let mut inner: Task = Box::pin(receiver.recv_async());
+    let mut inner: Task = Box::pin(receive());
     let unpark = Waker::from(Arc::new(Unpark(thread::current())));
     assert!(inner.as_mut().poll(&mut Context::from_waker(&unpark)).is_pending());
     let owner = Waker::from(Arc::new(Owner(ThreadMutex::new(Some(inner)))));
-    let mut outer = Box::pin(receiver.recv_async());
+    let mut outer = Box::pin(receive());
     assert!(outer.as_mut().poll(&mut Context::from_waker(&owner)).is_pending());
     drop(owner);
     drop(outer);
@@ -219,8 +223,10 @@ pub(super) fn wakers_that_misbehave() {
         thread::sleep(SOON);
         sender.send(&2).unwrap();
     });
-    assert_eq!(block_on(receiver.recv_async()).unwrap(), 2);
+    assert_eq!(block_on(receive()).unwrap(), 2);
     sending.join().unwrap();
+    drop(receiver);
+    assert_nothing_left();
 }
 
 /// A wake-up that was meant for a future that nobody polls reaches one who sleeps.
