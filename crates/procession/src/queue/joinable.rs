@@ -1,6 +1,6 @@
 //! A queue whose items are finished after they were got.
 
-use super::{UNBOUNDED, bounded};
+use super::{UNBOUNDED, both_ends, bounded};
 use crate::{
     channel::{RecvError, SendError, wire},
     handles::stream_end,
@@ -8,11 +8,10 @@ use crate::{
 };
 use procession_core::{
     Deadline, Error, ErrorKind, Result,
-    select::Source,
     stream::{self, Limits},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{fmt, marker::PhantomData, ops::Deref, os::fd::BorrowedFd, time::Duration};
+use std::{fmt, marker::PhantomData, ops::Deref, time::Duration};
 
 /// A queue that knows which of its items aren't finished yet.
 ///
@@ -58,6 +57,7 @@ pub struct JoinableQueue<T> {
 }
 
 stream_end!(JoinableQueue, stream::Tasks);
+both_ends!(JoinableQueue);
 
 /// Settings of a [`JoinableQueue`].
 #[derive(Clone, Debug)]
@@ -126,31 +126,6 @@ impl<T: 'static> JoinableQueue<T> {
 }
 
 impl<T> JoinableQueue<T> {
-    pub(crate) fn source(&self) -> Source<'_> {
-        self.inner.source()
-    }
-
-    /// A descriptor for `poll`, `epoll` and the like: readable when there is an item, or it has been closed and is empty.
-    /// When [`try_get`](JoinableQueue::try_get) has found nothing, it's readable again when there is more. Nothing is to be read from it.
-    ///
-    /// # Errors
-    ///
-    /// What the system refuses: another descriptor, or a thread. [`is_forked`](Error::is_forked).
-    pub fn as_fd(&self) -> Result<BorrowedFd<'_>> {
-        self.inner.fd()
-    }
-
-    /// Whether it holds as many items as it may.
-    #[doc(alias = "full")]
-    pub fn is_full(&self) -> bool {
-        self.inner.limit().is_some_and(|limit| self.inner.len() >= limit)
-    }
-
-    /// How many items it may hold; `None`: as many as there is memory for.
-    pub fn limit(&self) -> Option<usize> {
-        self.inner.limit()
-    }
-
     /// How many items were put and are neither finished nor lost. (0 in a plain fork, which may not use the queue.)
     pub fn unfinished(&self) -> usize {
         self.inner.unfinished().unwrap_or(0)
@@ -194,21 +169,6 @@ impl<T> JoinableQueue<T> {
             }
             _ => Ok(joined),
         }
-    }
-
-    /// Nothing can be put any more, by anybody. Items that are there can still be got; when they are finished,
-    /// [`get`](JoinableQueue::get) gives [`RecvError::Closed`].
-    ///
-    /// # Errors
-    ///
-    /// [`is_forked`](Error::is_forked).
-    pub fn close(&self) -> Result<()> {
-        self.inner.close()
-    }
-
-    /// Whether it has been closed.
-    pub fn is_closed(&self) -> bool {
-        self.inner.is_closed()
     }
 }
 

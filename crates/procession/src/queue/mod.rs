@@ -13,11 +13,10 @@ use crate::{
 };
 use procession_core::{
     Deadline, Error, ErrorKind, Result,
-    select::Source,
     stream::{self, Limits, Received},
 };
 use serde::{Serialize, de::DeserializeOwned};
-use std::{borrow::Borrow, marker::PhantomData, os::fd::BorrowedFd, time::Duration};
+use std::{borrow::Borrow, marker::PhantomData, time::Duration};
 
 /// A queue that any number of processes put items into and get them out of, each once and in order.
 ///
@@ -58,6 +57,57 @@ pub struct Queue<T> {
 }
 
 stream_end!(Queue, stream::Queue);
+both_ends!(Queue);
+
+/// What every queue has: `$type<T>` has a field `inner` that knows.
+macro_rules! both_ends {
+    ($type:ident) => {
+        impl<T> $type<T> {
+            pub(crate) fn source(&self) -> procession_core::select::Source<'_> {
+                self.inner.source()
+            }
+
+            /// A descriptor for `poll`, `epoll` and the like: readable when there is an item, or the queue has been closed and is
+            /// empty. When `try_get` has found nothing, it's readable again when there is more (and now and then for nothing).
+            /// Nothing is to be read from it.
+            ///
+            /// # Errors
+            ///
+            /// What the system refuses: another descriptor, or a thread.
+            /// [`is_forked`](procession_core::Error::is_forked).
+            pub fn as_fd(&self) -> procession_core::Result<std::os::fd::BorrowedFd<'_>> {
+                self.inner.fd()
+            }
+
+            /// Whether it holds as many items as it may. Exact when it's asked; others may get and put meanwhile.
+            #[doc(alias = "full")]
+            pub fn is_full(&self) -> bool {
+                self.inner.limit().is_some_and(|limit| self.inner.len() >= limit)
+            }
+
+            /// How many items it may hold; `None`: as many as there is memory for.
+            pub fn limit(&self) -> Option<usize> {
+                self.inner.limit()
+            }
+
+            /// Nothing can be put any more, by anybody: that gives [`SendError::Closed`](crate::SendError::Closed). Items that are
+            /// there can still be got; then `get` gives [`RecvError::Closed`](crate::RecvError::Closed), also to those who wait.
+            ///
+            /// # Errors
+            ///
+            /// [`is_forked`](procession_core::Error::is_forked).
+            pub fn close(&self) -> procession_core::Result<()> {
+                self.inner.close()
+            }
+
+            /// Whether it has been closed.
+            pub fn is_closed(&self) -> bool {
+                self.inner.is_closed()
+            }
+        }
+    };
+}
+use both_ends;
 
 /// What a queue of at most so many items may hold.
 fn bounded(items: usize) -> Result<Limits> {
@@ -98,48 +148,6 @@ impl<T: 'static> Queue<T> {
     pub fn bounded_bytes(items: usize, bytes: usize) -> Result<Queue<T>> {
         let limits = Limits { ring: Some(bytes), bulk: Some(bytes), ..bounded(items)? };
         Ok(Queue::new(stream::Queue::create(stream::signature::<T>(), limits)?))
-    }
-}
-
-impl<T> Queue<T> {
-    pub(crate) fn source(&self) -> Source<'_> {
-        self.inner.source()
-    }
-
-    /// A descriptor for `poll`, `epoll` and the like: readable when there is an item, or it has been closed and is empty.
-    /// When [`try_get`](Queue::try_get) has found nothing, it's readable again when there is more. Nothing is to be read from it.
-    ///
-    /// # Errors
-    ///
-    /// What the system refuses: another descriptor, or a thread. [`is_forked`](Error::is_forked).
-    pub fn as_fd(&self) -> Result<BorrowedFd<'_>> {
-        self.inner.fd()
-    }
-
-    /// Whether it holds as many items as it may. Exact when it's asked; others may get and put meanwhile.
-    #[doc(alias = "full")]
-    pub fn is_full(&self) -> bool {
-        self.inner.limit().is_some_and(|limit| self.inner.len() >= limit)
-    }
-
-    /// How many items it may hold; `None`: as many as there is memory for.
-    pub fn limit(&self) -> Option<usize> {
-        self.inner.limit()
-    }
-
-    /// Nothing can be put any more, by anybody: that gives [`SendError::Closed`]. Items that are there can still be got; then
-    /// [`get`](Queue::get) gives [`RecvError::Closed`], also to those who wait.
-    ///
-    /// # Errors
-    ///
-    /// [`is_forked`](Error::is_forked).
-    pub fn close(&self) -> Result<()> {
-        self.inner.close()
-    }
-
-    /// Whether it has been closed.
-    pub fn is_closed(&self) -> bool {
-        self.inner.is_closed()
     }
 }
 
