@@ -101,3 +101,42 @@ pub(super) fn after_the_end() {
         assert!(matches!(receiver.recv(), Err(RecvError::Disconnected)));
     }
 }
+
+/// Says to a program of its own that its family has little memory.
+pub(super) const AT_THE_LIMIT: &str = "PROCESSION_TEST_AT_THE_LIMIT";
+
+pub(super) fn no_more_memory() {
+    let mut program = std::process::Command::new("/proc/self/exe");
+    let status =
+        program.env(AT_THE_LIMIT, "1").env("PROCESSION_ARENA_LIMIT", (16 << 20).to_string()).status();
+    assert!(status.unwrap().success());
+}
+
+pub(super) fn at_the_limit() {
+    fn fill<T: Serialize + serde::de::DeserializeOwned + 'static>(queue: &Queue<T>, item: &T) -> usize {
+        let error = loop {
+            if let Err(error) = queue.put(item) {
+                break error;
+            }
+        };
+        assert!(matches!(&error, SendError::Failed(error) if error.is_out_of_memory()), "{error}");
+        queue.len()
+    }
+    // Short ones, in a ring that can't grow any more.
+    let queue = Queue::<[u64; 4]>::unbounded().unwrap();
+    let count = fill(&queue, &[7; 4]);
+    assert!(count > 100_000, "{count}");
+    (0..count).for_each(|_| assert_eq!(queue.get().unwrap(), [7; 4]));
+    assert_eq!(queue.try_get().unwrap(), None);
+    // Long ones.
+    let queue = Queue::<Vec<u8>>::unbounded().unwrap();
+    let long = vec![7; 100_000];
+    let count = fill(&queue, &long);
+    assert!(count > 50, "{count}");
+    (0..count).for_each(|_| assert_eq!(queue.get().unwrap(), long));
+    // One that is larger than all there is.
+    let Err(SendError::Failed(error)) = queue.put(&vec![7; 20 << 20]) else { panic!("it can't be put") };
+    assert!(error.is_out_of_memory() && error.to_string().contains("limit"), "{error}");
+    queue.put(&long).unwrap();
+    assert_eq!(queue.get().unwrap(), long);
+}

@@ -29,6 +29,10 @@ fn main() -> ExitCode {
     procession_testing::explain_with(|| {
         format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
     });
+    if std::env::var_os(bad_input::AT_THE_LIMIT).is_some() {
+        bad_input::at_the_limit();
+        return ExitCode::SUCCESS;
+    }
     methods::adopt();
     let all = || {
         tests![
@@ -79,6 +83,7 @@ fn main() -> ExitCode {
             selecting::descriptors,
             bad_input::is_refused_and_nothing_lost,
             bad_input::limits,
+            bad_input::no_more_memory,
             bad_input::after_the_end,
         ]
     };
