@@ -191,6 +191,9 @@ pub(crate) fn join_timeout_leaves_it_alone() {
 }
 
 pub(crate) fn signals_reach_it() {
+    // What a shell starts in the background ignores SIGINT, and so would the processes.
+    // SAFETY: bounds: no memory is passed. Aliasing: none. Lifetime: none.
+    unsafe { libc::signal(libc::SIGINT, libc::SIG_DFL) };
     for (send, signal) in [
         (Process::terminate as fn(&Process<()>) -> procession::Result<()>, 15),
         (Process::interrupt, 2),
