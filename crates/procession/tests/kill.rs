@@ -330,6 +330,14 @@ fn is_of_an_object(point: KillPoint) -> bool {
     of.iter().any(|of| point.name().starts_with(of))
 }
 
+/// What who uses the same as others seldom comes to, or never.
+const FOR_NEW_ONES: &[KillPoint] = &[
+    KillPoint::MutexAfterSteal,
+    KillPoint::LeaseBeforeTable,
+    KillPoint::StreamBeforeResize,
+    KillPoint::StreamAfterResize,
+];
+
 fn member_dies_at(point: KillPoint) {
     let companion = Process::spawn(workout, (1000,)).unwrap();
     let shared = Everything::new();
@@ -342,10 +350,8 @@ fn member_dies_at(point: KillPoint) {
         KillPoint::ChunkBeforeHighWater => victim.spawn(grow, ()),
         // What survivors see of it, they see when they use the same.
         // (But nobody steals where nobody else dies.)
-        // (Nor does anybody need the first table of a queue that has one.)
-        _ if is_of_an_object(point)
-            && ![KillPoint::MutexAfterSteal, KillPoint::LeaseBeforeTable].contains(&point) =>
-        {
+        // (Nor does anybody need the first table of a queue that has one, or more bytes for a ring that has grown.)
+        _ if is_of_an_object(point) && !FOR_NEW_ONES.contains(&point) => {
             victim.spawn(share_for_ever, (shared.clone(),))
         }
         _ => victim.spawn(workout, (rounds,)),

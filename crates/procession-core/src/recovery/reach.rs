@@ -93,6 +93,7 @@ impl References {
         if !contents.is_empty() {
             self.reach(arena, &mut contents, &mut found);
         }
+        contents.values_mut().for_each(|contents| contents.retain(|offset| !found.contains(offset)));
         let unreachable = if is_whole { contents.into_values().flatten().collect() } else { HashSet::new() };
         Belonging { found, unreachable, is_whole }
     }

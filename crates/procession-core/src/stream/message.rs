@@ -10,6 +10,7 @@
 
 use crate::{
     arena::{Arena, Block},
+    atomic::{Ordering::Acquire, fence},
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
     references::{Envelope, Holder, Listed, Share},
@@ -94,7 +95,11 @@ impl Lent {
     /// Calls `visit` with the block, and with the references in it.
     pub(super) fn visit(self, arena: &Arena, visit: &mut dyn FnMut(u64)) {
         visit(self.offset);
-        if let Ok((listed, _)) = self.block(arena).and_then(|block| self.list(block)) {
+        let Ok((listed, _)) = self.block(arena).and_then(|block| self.list(block)) else { return };
+        fence(Acquire);
+        // The stamp goes before the block is freed: so if it's there now, it's the message's own list that was read, and not that of
+        // one which lies in its place by now.
+        if self.block(arena).is_ok() {
             listed.offsets().for_each(visit);
         }
     }
@@ -103,7 +108,11 @@ impl Lent {
     pub(super) fn receive(self, arena: &'static Arena) -> Result<Message> {
         let block = self.take(arena)?;
         let read = self.list(block).and_then(|(listed, start)| {
-            let shares = listed.adopt_sent(arena).inspect_err(|_| listed.release_all(arena))?;
+            let shares = listed.adopt_sent(arena).map_err(|e| {
+                listed.release_all(arena);
+                // Not closed, as a queue is.
+                if e.is_closed() { Error::new(ErrorKind::Codec, e.to_string()) } else { e }
+            })?;
             Ok((shares, start))
         });
         kill_point!(StreamAfterTakeOver);
