@@ -85,33 +85,47 @@ fn main() -> ExitCode {
 /// Deaths at a step that matters only in a certain situation.
 mod streams {
     use super::*;
-    use procession::{JoinableQueue, Receiver, RecvError, Selector, Sender, channel, channel_with};
+    use procession::{Event, JoinableQueue, Receiver, RecvError, Selector, Sender, channel, channel_with};
+
+    /// Where a process is to die.
+    #[derive(serde::Serialize, serde::Deserialize)]
+    struct Death {
+        point: String,
+        passes: usize,
+        /// Set when its starter has let go of what it gave away.
+        alone: Event,
+    }
+
+    impl Death {
+        fn arm(&self) {
+            self.alone.wait().unwrap();
+            let point = KillPoint::ALL.iter().find(|point| point.name() == self.point);
+            kill_point::arm(*point.unwrap(), self.passes);
+        }
+    }
 
     /// `f` in a process that dies at the point, after it has passed it so often.
     fn die_in<A>(
-        f: impl procession::Task<(A, KillPointName, usize), Output = ()>,
+        f: impl procession::Task<(A, Death), Output = ()>,
         argument: A,
         point: KillPoint,
         passes: usize,
     ) where
         A: serde::Serialize + serde::de::DeserializeOwned,
     {
-        let process = Process::spawn(f, (argument, point.name().to_string(), passes)).unwrap();
+        let alone = Event::new().unwrap();
+        let death = Death { point: point.name().to_string(), passes, alone: alone.clone() };
+        let process = Process::spawn(f, (argument, death)).unwrap();
+        alone.set().unwrap();
         let TaskError::Died(status) = process.join().unwrap_err() else { panic!("it never came there") };
         assert_eq!(status.signal(), Some(9));
-    }
-
-    type KillPointName = String;
-
-    fn arm(name: &str, passes: usize) {
-        kill_point::arm(*KillPoint::ALL.iter().find(|point| point.name() == name).unwrap(), passes);
     }
 
     pub(super) fn a_message_that_was_taken_and_not_leased_is_had_by_another() {
         let queue = JoinableQueue::<u64>::unbounded().unwrap();
         queue.put(&7).unwrap();
-        let get = |queue: JoinableQueue<u64>, point: String, passes| {
-            arm(&point, passes);
+        let get = |queue: JoinableQueue<u64>, death: Death| {
+            death.arm();
             let _lease = queue.get();
         };
         die_in(get, queue.clone(), KillPoint::RingAfterRetire, 0);
@@ -130,8 +144,8 @@ mod streams {
         let sizes = (40..90).map(|n| vec![0_u8; n * 50]);
         sizes.for_each(|bytes| Process::spawn(|_: Vec<u8>| (), (bytes,)).unwrap().join().unwrap());
         let (sender, receiver) = channel_with::<Vec<u8>>(4096).unwrap();
-        let make = |(), point: String, passes| {
-            arm(&point, passes);
+        let make = |(), death: Death| {
+            death.arm();
             drop(channel::<u64>());
         };
         // The third object that is published is the stream.
@@ -152,8 +166,8 @@ mod streams {
         let (inner, replies) = channel::<u64>().unwrap();
         sender.send(&inner).unwrap();
         drop(inner);
-        let end = |receiver: Receiver<Sender<u64>>, point: String, passes| {
-            arm(&point, passes);
+        let end = |receiver: Receiver<Sender<u64>>, death: Death| {
+            death.arm();
             drop(receiver);
         };
         die_in(end, receiver, KillPoint::StreamBeforeEnd, 0);
@@ -176,9 +190,9 @@ mod streams {
     pub(super) fn who_selects_sees_what_a_dead_one_gave_back() {
         let queue = JoinableQueue::<u64>::unbounded().unwrap();
         queue.put(&1).unwrap();
-        let give_back = |queue: JoinableQueue<u64>, point: String, passes| {
+        let give_back = |queue: JoinableQueue<u64>, death: Death| {
             let lease = queue.get();
-            arm(&point, passes);
+            death.arm();
             drop(lease);
         };
         die_in(give_back, queue.clone(), KillPoint::LeaseAfterReturn, 0);

@@ -8,6 +8,7 @@ mod pollable;
 mod reactor;
 
 pub(crate) use pollable::Pollable;
+pub(crate) use reactor::Check;
 pub use reactor::{Interest, watch};
 
 use crate::{

@@ -1,6 +1,6 @@
 //! A descriptor that says whether a source is ready, for programs that poll descriptors.
 
-use super::{Interest, Source, watch};
+use super::{Check, Interest, Source, reactor::watch_checked};
 use crate::error::{Error, Result};
 use rustix::{
     event::{EventfdFlags, eventfd},
@@ -13,10 +13,10 @@ use std::{
 };
 
 /// Readable when the source may be ready.
-#[derive(Debug)]
 pub(crate) struct Pollable {
     fd: Arc<Signal>,
     interest: Mutex<Option<Interest>>,
+    check: Check,
 }
 
 #[derive(Debug)]
@@ -39,11 +39,18 @@ impl Wake for Signal {
     }
 }
 
+impl std::fmt::Debug for Pollable {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Pollable").field("fd", &self.fd).finish_non_exhaustive()
+    }
+}
+
 impl Pollable {
-    pub(crate) fn new() -> Result<Pollable> {
+    /// `check` says whether the source is ready, also later.
+    pub(crate) fn new(check: Check) -> Result<Pollable> {
         let fd = eventfd(0, EventfdFlags::CLOEXEC | EventfdFlags::NONBLOCK)
             .map_err(|e| Error::system("could not make a descriptor to be polled", e))?;
-        Ok(Pollable { fd: Arc::new(Signal(fd)), interest: Mutex::new(None) })
+        Ok(Pollable { fd: Arc::new(Signal(fd)), interest: Mutex::new(None), check })
     }
 
     pub(crate) fn fd(&self) -> BorrowedFd<'_> {
@@ -60,7 +67,7 @@ impl Pollable {
         // First: what becomes ready from now on sets it again.
         self.fd.clear();
         *interest = None;
-        match watch(source, &Waker::from(self.fd.clone())) {
+        match watch_checked(source, &Waker::from(self.fd.clone()), Some(self.check.clone())) {
             Ok(Some(watched)) => *interest = Some(watched),
             Ok(None) => self.fd.set(),
             Err(e) => {

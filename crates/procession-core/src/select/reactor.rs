@@ -12,7 +12,7 @@ use crate::{
 use std::{
     collections::HashMap,
     panic::{AssertUnwindSafe, catch_unwind},
-    sync::{Mutex, MutexGuard, OnceLock},
+    sync::{Arc, Mutex, MutexGuard, OnceLock},
     task::Waker,
     thread,
 };
@@ -35,7 +35,11 @@ struct Entry {
     change: &'static EventCount,
     key: u32,
     waker: Waker,
+    check: Option<Check>,
 }
+
+/// Whether a source is ready, for one who asks later and elsewhere.
+pub(crate) type Check = Arc<dyn Fn() -> bool + Send + Sync>;
 
 static REACTOR: OnceLock<Reactor> = OnceLock::new();
 
@@ -44,12 +48,31 @@ impl Reactor {
         self.waiting.lock().unwrap_or_else(|e| e.into_inner())
     }
 
-    /// Wakes those whose source has changed, or all.
+    /// Wakes those whose source has changed, or all; of those who can be asked, only who is ready.
     fn wake(&self, all: bool) {
-        let mut waiting = self.lock();
         let is_due = |entry: &Entry| all || entry.change.has_changed(entry.key);
-        let due: Vec<u64> =
-            waiting.entries.iter().filter(|(_, entry)| is_due(entry)).map(|(id, _)| *id).collect();
+        let mut due = Vec::new();
+        let mut asked = Vec::new();
+        for (id, entry) in &self.lock().entries {
+            match &entry.check {
+                _ if !is_due(entry) => {}
+                None => due.push(*id),
+                Some(check) => asked.push((*id, entry.change, check.clone())),
+            }
+        }
+        let mut unready = Vec::new();
+        for (id, change, check) in asked {
+            let key = change.announce();
+            // Either the notifier sees the bit, or the check sees that it's ready.
+            barrier::heavy();
+            if check() { due.push(id) } else { unready.push((id, key)) }
+        }
+        let mut waiting = self.lock();
+        for (id, key) in unready {
+            if let Some(entry) = waiting.entries.get_mut(&id) {
+                entry.key = key;
+            }
+        }
         let due: Vec<Entry> = due.iter().filter_map(|id| waiting.entries.remove(id)).collect();
         // A waker may run anything; and what it does is no business of the others.
         drop(waiting);
@@ -111,6 +134,15 @@ impl Drop for Interest {
 ///
 /// Forked; the thread that does that could not be started.
 pub fn watch(source: &Source<'_>, waker: &Waker) -> Result<Option<Interest>> {
+    watch_checked(source, waker, None)
+}
+
+/// The same; with a check, it's woken only once that says so.
+pub(crate) fn watch_checked(
+    source: &Source<'_>,
+    waker: &Waker,
+    check: Option<Check>,
+) -> Result<Option<Interest>> {
     family::current()?;
     let reactor =
         REACTOR.get_or_init(|| Reactor { waiting: Mutex::default(), added: futex::Futex::private() });
@@ -120,7 +152,7 @@ pub fn watch(source: &Source<'_>, waker: &Waker) -> Result<Option<Interest>> {
     if source.is_ready() {
         return Ok(None);
     }
-    let entry = Entry { change: source.change, key, waker: waker.clone() };
+    let entry = Entry { change: source.change, key, waker: waker.clone(), check };
     let mut waiting = reactor.lock();
     if !waiting.is_running {
         let started =

@@ -17,7 +17,7 @@ use crate::{
     sys::clock::Deadline,
 };
 use rustix::fd::BorrowedFd;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 /// What was received.
 #[derive(Debug)]
@@ -104,7 +104,9 @@ impl Stream {
     /// A descriptor that is readable when there is something to receive, or the stream has ended.
     pub(super) fn fd(&self) -> Result<BorrowedFd<'_>> {
         if self.pollable().get().is_none() {
-            let _ = self.pollable().set(Pollable::new()?);
+            let stream = self.clone();
+            let check = Arc::new(move || stream.arrival().is_ready());
+            let _ = self.pollable().set(Pollable::new(check)?);
         }
         let pollable = self.pollable().get().expect("just set");
         if !pollable.is_watched() {

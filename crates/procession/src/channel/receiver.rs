@@ -88,8 +88,8 @@ impl<T> Receiver<T> {
     }
 
     /// A descriptor for `poll`, `epoll` and the like: readable when there is something to receive, or the end of the stream has come.
-    /// When [`try_recv`](Receiver::try_recv) has found nothing, it's readable again when there is more (and now and
-    /// then for nothing). Nothing is to be read from it.
+    /// When [`try_recv`](Receiver::try_recv) has found nothing, it's readable again when there is more. Nothing is to be read
+    /// from it.
     ///
     /// # Errors
     ///
