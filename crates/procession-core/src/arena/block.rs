@@ -162,12 +162,12 @@ impl<'a> Block<'a> {
         self.state.compare_exchange(from.to_bits(), to.to_bits(), AcqRel, Relaxed).is_ok()
     }
 
-    /// So many words at `at`.
-    pub(crate) fn words(self, at: usize, count: usize) -> Result<&'a [AtomicU64]> {
-        let pointer = self.pointer(at, count.saturating_mul(size_of::<AtomicU64>()))?.cast::<AtomicU64>();
-        assert!(pointer.is_aligned(), "misaligned words in the arena");
-        // SAFETY: bounds and alignment: checked above. Aliasing: atomics, valid for any bits, so other processes may write at any
-        // time. Lifetime: the mapping outlives the process's use of it.
+    /// So many records at `at`.
+    pub(crate) fn records<T: Shared>(self, at: usize, count: usize) -> Result<&'a [T]> {
+        let pointer = self.pointer(at, count.saturating_mul(size_of::<T>()))?.cast::<T>();
+        assert!(pointer.is_aligned(), "misaligned records in the arena");
+        // SAFETY: bounds and alignment: checked above. Aliasing: `Shared` types are made of atomics and valid for any bits, so other
+        // processes may write at any time. Lifetime: the mapping outlives the process's use of it.
         Ok(unsafe { std::slice::from_raw_parts(pointer.as_ptr(), count) })
     }
 

@@ -2,6 +2,7 @@
 
 use crate::{
     arena::{Arena, Block, BlockState},
+    atomic::AtomicU64,
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
 };
@@ -13,6 +14,9 @@ use crate::{
 /// The type has a fixed layout (`repr(C)`), consists only of atomics (or of `Shared` types), is valid for any bits, and
 /// holds no pointers.
 pub(crate) unsafe trait Shared: Sync {}
+
+// SAFETY: bounds: fixed size. Aliasing: an atomic, valid for any bits. Lifetime: no pointers.
+unsafe impl Shared for AtomicU64 {}
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -103,16 +107,6 @@ impl Arena {
             return Err(Error::corrupted("a block cannot hold what it should"));
         }
         Ok(self.shared(block.offset() as usize))
-    }
-
-    /// The records that a block begins with.
-    pub(crate) fn records<T: Shared>(&self, block: Block<'_>, count: usize) -> Result<&[T]> {
-        let len = count.saturating_mul(size_of::<T>());
-        let pointer = block.pointer(0, len)?.cast::<T>();
-        assert!(pointer.is_aligned(), "misaligned records in the arena");
-        // SAFETY: bounds and alignment: checked above. Aliasing: `Shared` types are made of atomics and valid for any bits.
-        // Lifetime: the mapping outlives the process's use of it.
-        Ok(unsafe { std::slice::from_raw_parts(pointer.as_ptr(), count) })
     }
 
     /// Makes a block of this process's an object. Its record must be complete: this is the one store that commits it.

@@ -85,7 +85,7 @@ impl<T: Pod> Value<T> {
         let shared = Shared::create(len, signature::<T>(), |record: &ValueRecord, block| {
             record.lock.reset();
             record.version.store(0, Relaxed);
-            place = block.words(size_of::<ValueRecord>(), Self::WORDS)?;
+            place = block.records(size_of::<ValueRecord>(), Self::WORDS)?;
             to_words(&value).zip(place).for_each(|(word, place)| place.store(word, Relaxed));
             Ok(())
         })?;
@@ -95,7 +95,7 @@ impl<T: Pod> Value<T> {
     /// What has travelled.
     pub fn from_share(share: Arc<Share>) -> Result<Value<T>> {
         let shared: Shared<ValueRecord> = Shared::from_share(share, signature::<T>())?;
-        let words = shared.block()?.words(size_of::<ValueRecord>(), Self::WORDS)?;
+        let words = shared.block()?.records(size_of::<ValueRecord>(), Self::WORDS)?;
         Ok(Value { shared, words, value: PhantomData })
     }
 

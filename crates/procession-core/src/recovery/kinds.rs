@@ -12,7 +12,10 @@ use crate::{
 };
 
 /// Calls `f` with each record of two sides in the arena. One whose block cannot hold it is skipped: the audit reports it.
-pub(super) fn for_each_record<'a>(arena: &'a Arena, mut f: impl FnMut(Block<'a>, BlockState, &dyn Recover)) {
+pub(super) fn for_each_record<'a>(
+    arena: &'a Arena,
+    mut f: impl FnMut(Block<'a>, BlockState, &'a dyn Recover),
+) {
     arena.for_each_block(|block, state| {
         let BlockState::Object { kind, .. } = state else { return };
         match Kind::from_bits(kind) {

@@ -83,14 +83,12 @@ fn sweep_records(arena: &Arena, dead: &[Owner]) {
     let mut abandoned = Vec::new();
     for_each_record(arena, |block, state, record| {
         if record.forget(arena, dead) {
-            abandoned.push((block.offset(), state));
+            abandoned.push((block, state, record));
         }
     });
-    for_each_record(arena, |block, state, record| {
-        if abandoned.contains(&(block.offset(), state)) {
-            record.end(arena, block, state);
-        }
-    });
+    for (block, state, record) in abandoned {
+        record.end(arena, block, state);
+    }
 }
 
 /// What a walk over all references found of an object.

@@ -74,7 +74,6 @@ impl Stream {
         }
         self.settle()?;
         leases.returned.store(0, SeqCst);
-        let most = leases.redeliver.load(Relaxed).saturating_add(1);
         let mut taken = None;
         for (index, entry) in leases.entries(arena) {
             let state = entry.state();
@@ -87,7 +86,7 @@ impl Stream {
             if !is_orphan && state.phase != Phase::Returned {
                 continue;
             }
-            if u32::from(state.deliveries) >= most {
+            if leases.is_last(state.deliveries) {
                 self.lose(entry, state);
                 continue;
             }
@@ -163,17 +162,25 @@ impl Stream {
         }
     }
 
+    /// This process's entry, and its state.
+    fn own(&self, index: u32) -> Result<(&'static Entry, State)> {
+        let entry = self.leases().entry(self.arena, index)?;
+        let state = entry.state();
+        if state.phase == Phase::Leased && state.is_of(self.arena.me().tag()) {
+            Ok((entry, state))
+        } else {
+            Err(Error::corrupted("the entry of a task"))
+        }
+    }
+
     /// The message of this process's entry is done, or else lost.
     pub(super) fn finish(&self, index: u32, is_done: bool) -> Result<()> {
-        let (arena, entry) = (self.arena, self.leases().entry(self.arena, index)?);
-        let (state, lent) = (entry.state(), entry.lent());
-        if state.phase != Phase::Leased || !state.is_of(arena.me().tag()) {
-            return Err(Error::corrupted("the entry of a task"));
-        }
+        let (entry, state) = self.own(index)?;
+        let lent = entry.lent();
         if entry.change(state, state.freed(u32::from(!is_done))) {
             kill_point!(LeaseAfterDone);
             self.leases().hint.store(index, Relaxed);
-            lent.discard(arena);
+            lent.discard(self.arena);
             self.tell_of_end();
         }
         Ok(())
@@ -181,14 +188,9 @@ impl Stream {
 
     /// Gives the message of this process's entry back, for another to have; unless it was delivered, and that once too often.
     pub(super) fn give_back(&self, index: u32, was_delivered: bool) -> Result<()> {
-        let (arena, entry) = (self.arena, self.leases().entry(self.arena, index)?);
-        let state = entry.state();
-        let most = self.leases().redeliver.load(Relaxed).saturating_add(1);
-        if state.phase != Phase::Leased || !state.is_of(arena.me().tag()) {
-            return Err(Error::corrupted("the entry of a task"));
-        }
+        let (entry, state) = self.own(index)?;
         let deliveries = state.deliveries - u8::from(!was_delivered);
-        if u32::from(deliveries) >= most {
+        if self.leases().is_last(deliveries) {
             self.lose(entry, state);
         } else if entry.change(state, State { owner: 0, deliveries, phase: Phase::Returned, ..state }) {
             kill_point!(LeaseAfterReturn);
@@ -218,7 +220,6 @@ impl Stream {
     /// How many messages have been taken and are neither done nor lost.
     fn taken(&self) -> Result<usize> {
         let (record, arena) = (self.record, self.arena);
-        let most = record.leases.redeliver.load(Relaxed).saturating_add(1);
         let mut taken = 0;
         self.settle()?;
         for (_, entry) in record.leases.entries(arena) {
@@ -227,7 +228,7 @@ impl Stream {
             match state.phase {
                 Phase::Free => {}
                 Phase::Claimed => taken += usize::from(record.ring.was_taken(number)),
-                Phase::Leased if u32::from(state.deliveries) >= most && state.is_orphaned(arena) => {
+                Phase::Leased if record.leases.is_last(state.deliveries) && state.is_orphaned(arena) => {
                     self.lose(entry, state);
                 }
                 Phase::Leased | Phase::Returned => taken += 1,

@@ -22,7 +22,7 @@ use crate::{
 pub(crate) struct LeaseTable {
     blocks: [AtomicU64; BLOCKS],
     /// How many times what a dead consumer had is given to another.
-    pub(super) redeliver: AtomicU32,
+    redeliver: AtomicU32,
     /// Set when an entry was returned; cleared by one who looks for such.
     pub(super) returned: AtomicU32,
     /// Where to look for a free entry first. A hint.
@@ -156,6 +156,11 @@ impl LeaseTable {
         self.blocks.iter()
     }
 
+    /// Whether no other consumer gets a message that so many have had.
+    pub(super) fn is_last(&self, deliveries: u8) -> bool {
+        u32::from(deliveries) > self.redeliver.load(Relaxed)
+    }
+
     /// Whether there ever was an entry.
     pub(super) fn is_used(&self) -> bool {
         self.blocks[0].load(Acquire) != 0
@@ -168,7 +173,7 @@ impl LeaseTable {
             (offset != 0).then_some((i, offset))
         });
         blocks.flat_map(move |(i, offset)| {
-            let entries = arena.block(offset).and_then(|block| arena.records::<Entry>(block, FIRST << i));
+            let entries = arena.block(offset).and_then(|block| block.records::<Entry>(0, FIRST << i));
             let first = FIRST * ((1 << i) - 1);
             entries.unwrap_or_default().iter().zip(first as u32..).map(|(entry, i)| (i, entry))
         })
@@ -178,7 +183,7 @@ impl LeaseTable {
         let which = (index as usize / FIRST + 1).ilog2() as usize;
         let first = FIRST * ((1 << which) - 1);
         let offset = self.blocks.get(which).map_or(0, |block| block.load(Acquire));
-        let entries = arena.records::<Entry>(arena.block(offset)?, FIRST << which)?;
+        let entries = arena.block(offset)?.records::<Entry>(0, FIRST << which)?;
         entries.get(index as usize - first).ok_or_else(|| Error::corrupted("a task's number"))
     }
 
@@ -199,7 +204,7 @@ impl LeaseTable {
         })?;
         let count = FIRST << which;
         let block = arena.alloc(count * size_of::<Entry>())?;
-        for entry in arena.records::<Entry>(block, count)? {
+        for entry in block.records::<Entry>(0, count)? {
             entry.state.store(0, Relaxed);
         }
         kill_point!(LeaseBeforeTable);

@@ -2,7 +2,7 @@
 
 use super::{UNBOUNDED, both_ends, bounded};
 use crate::{
-    channel::{RecvError, SendError, wire},
+    channel::{RecvError, wire},
     handles::stream_end,
     selector::until_ready,
 };
@@ -172,38 +172,12 @@ impl<T> JoinableQueue<T> {
     }
 }
 
-/// Putting and getting.
+/// Getting.
 ///
 /// # Errors
 ///
 /// Those of a [`Queue`](super::Queue); and [`RecvError::Undecodable`] for an item whose own code refuses to decode it: it's lost then.
 impl<T: Serialize + DeserializeOwned + 'static> JoinableQueue<T> {
-    /// Puts an item into the queue. Waits while it's full.
-    pub fn put(&self, item: &T) -> Result<(), SendError> {
-        self.put_until(item, Deadline::NEVER).map(|_| ())
-    }
-
-    /// Puts an item into the queue if there is room now: whether it did.
-    #[doc(alias = "put_nowait")]
-    pub fn try_put(&self, item: &T) -> Result<bool, SendError> {
-        self.put_until(item, Deadline::PASSED)
-    }
-
-    /// Puts an item into the queue, waiting for room for at most `timeout`: whether it did.
-    pub fn put_timeout(&self, item: &T, timeout: Duration) -> Result<bool, SendError> {
-        self.put_until(item, Deadline::after(timeout))
-    }
-
-    /// Puts an item into the queue, in any runtime for futures: nothing is blocked while it's full.
-    pub async fn put_async(&self, item: &T) -> Result<(), SendError> {
-        until_ready(|| self.inner.room(), || Ok(self.try_put(item)?.then_some(()))).await
-    }
-
-    fn put_until(&self, item: &T, deadline: Deadline) -> Result<bool, SendError> {
-        let put = wire::encoded(item, |bytes, shares| self.inner.send(bytes, shares, deadline))?;
-        Ok(put)
-    }
-
     /// Gets the next item. Waits while there is none. If the queue is closed and others have items that they haven't finished, it
     /// waits for those, since they may come back.
     pub fn get(&self) -> Result<Lease<T>, RecvError> {

@@ -7,7 +7,7 @@ pub use error::{GetManyError, PutManyError};
 pub use joinable::{JoinableQueue, JoinableQueueBuilder, Lease};
 
 use crate::{
-    channel::{RecvError, SendError, wire},
+    channel::{RecvError, wire},
     handles::stream_end,
     selector::until_ready,
 };
@@ -68,7 +68,7 @@ macro_rules! both_ends {
             }
 
             /// A descriptor for `poll`, `epoll` and the like: readable when there is an item, or the queue has been closed and is
-            /// empty. When `try_get` has found nothing, it's readable again when there is more (and now and then for nothing).
+            /// empty. When `try_get` has found nothing, it's readable again when there is more.
             /// Nothing is to be read from it.
             ///
             /// # Errors
@@ -103,6 +103,61 @@ macro_rules! both_ends {
             /// Whether it has been closed.
             pub fn is_closed(&self) -> bool {
                 self.inner.is_closed()
+            }
+        }
+
+        /// Putting.
+        ///
+        /// # Errors
+        ///
+        /// All of these:
+        ///
+        /// - [`SendError::Closed`](crate::SendError::Closed): the queue has been closed.
+        /// - [`SendError::Failed`](crate::SendError::Failed): the item can't be encoded
+        ///   ([`is_codec`](procession_core::Error::is_codec)); there is no memory for it
+        ///   ([`is_out_of_memory`](procession_core::Error::is_out_of_memory)); this is a plain fork
+        ///   ([`is_forked`](procession_core::Error::is_forked)).
+        ///
+        /// The queue stays usable.
+        impl<T: serde::Serialize + serde::de::DeserializeOwned + 'static> $type<T> {
+            /// Puts an item into the queue. Waits while it's full.
+            #[inline]
+            pub fn put(&self, item: &T) -> Result<(), crate::SendError> {
+                self.put_until(item, procession_core::Deadline::NEVER).map(|_| ())
+            }
+
+            /// Puts an item into the queue if there is room now: whether it did.
+            #[doc(alias = "put_nowait")]
+            #[inline]
+            pub fn try_put(&self, item: &T) -> Result<bool, crate::SendError> {
+                self.put_until(item, procession_core::Deadline::PASSED)
+            }
+
+            /// Puts an item into the queue, waiting for room for at most `timeout`: whether it did.
+            pub fn put_timeout(
+                &self,
+                item: &T,
+                timeout: std::time::Duration,
+            ) -> Result<bool, crate::SendError> {
+                self.put_until(item, procession_core::Deadline::after(timeout))
+            }
+
+            /// Puts an item into the queue, in any runtime for futures: nothing is blocked while it's full.
+            pub async fn put_async(&self, item: &T) -> Result<(), crate::SendError> {
+                crate::selector::until_ready(|| self.inner.room(), || Ok(self.try_put(item)?.then_some(())))
+                    .await
+            }
+
+            #[inline]
+            fn put_until(
+                &self,
+                item: &T,
+                deadline: procession_core::Deadline,
+            ) -> Result<bool, crate::SendError> {
+                let put = crate::channel::wire::encoded(item, |bytes, shares| {
+                    self.inner.send(bytes, shares, deadline)
+                })?;
+                Ok(put)
             }
         }
     };
@@ -151,46 +206,8 @@ impl<T: 'static> Queue<T> {
     }
 }
 
-/// Putting.
-///
-/// # Errors
-///
-/// All of these:
-///
-/// - [`SendError::Closed`]: the queue has been closed.
-/// - [`SendError::Failed`]: the item can't be encoded ([`is_codec`](Error::is_codec)); there is no memory for it
-///   ([`is_out_of_memory`](Error::is_out_of_memory)); this is a plain fork ([`is_forked`](Error::is_forked)).
-///
-/// The queue stays usable.
+/// Putting many at once.
 impl<T: Serialize + DeserializeOwned + 'static> Queue<T> {
-    /// Puts an item into the queue. Waits while it's full.
-    #[inline]
-    pub fn put(&self, item: &T) -> Result<(), SendError> {
-        self.put_until(item, Deadline::NEVER).map(|_| ())
-    }
-
-    /// Puts an item into the queue if there is room now: whether it did.
-    #[doc(alias = "put_nowait")]
-    #[inline]
-    pub fn try_put(&self, item: &T) -> Result<bool, SendError> {
-        self.put_until(item, Deadline::PASSED)
-    }
-
-    /// Puts an item into the queue, waiting for room for at most `timeout`: whether it did.
-    pub fn put_timeout(&self, item: &T, timeout: Duration) -> Result<bool, SendError> {
-        self.put_until(item, Deadline::after(timeout))
-    }
-
-    /// Puts an item into the queue, in any runtime for futures: nothing is blocked while it's full.
-    pub async fn put_async(&self, item: &T) -> Result<(), SendError> {
-        until_ready(|| self.inner.room(), || Ok(self.try_put(item)?.then_some(()))).await
-    }
-
-    fn put_until(&self, item: &T, deadline: Deadline) -> Result<bool, SendError> {
-        let put = wire::encoded(item, |bytes, shares| self.inner.send(bytes, shares, deadline))?;
-        Ok(put)
-    }
-
     /// Puts many items into the queue, in order; as many at a time as there is room for, which is faster than one by one. Waits
     /// while it's full. How many were put: all.
     ///

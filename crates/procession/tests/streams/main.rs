@@ -1,5 +1,6 @@
 //! Channels, pipes and queues: what each does, also as Python documents it of its own.
 
+use common::{assert_nothing_left, park, until_waiting};
 use procession::{
     Connection, Event, JoinableQueue, Lease, Mutex, Pool, Process, Queue, Receiver, RecvError, Selector,
     SendError, Sender, TaskError, channel, channel_with, duplex, pipe,
@@ -17,6 +18,8 @@ const SOON: Duration = Duration::from_millis(20);
 
 mod bad_input;
 mod channels;
+#[path = "../common/mod.rs"]
+mod common;
 mod handles;
 mod joinable;
 #[path = "../methods/mod.rs"]
@@ -90,27 +93,6 @@ fn main() -> ExitCode {
     procession_testing::run(methods::each(all).collect())
 }
 
-/// Everything has gone: objects, references, blocks.
-fn assert_nothing_left() {
-    procession_core::sweep().unwrap();
-    let audit = procession::audit().unwrap();
-    let left = (audit.objects.len(), audit.references, audit.blocks, audit.leaked, audit.impossible);
-    assert_eq!(left, (0, 0, 0, 0, 0), "{audit:?}");
-}
-
 fn is_killed<R: std::fmt::Debug>(outcome: Result<R, TaskError>) -> bool {
     matches!(outcome, Err(TaskError::Died(status)) if status.signal() == Some(9))
-}
-
-/// Waits until so many sleep for the object.
-fn until_waiting(count: usize, waiters: impl Fn() -> usize) {
-    while waiters() != count {
-        thread::yield_now();
-    }
-}
-
-fn park() {
-    loop {
-        thread::park();
-    }
 }

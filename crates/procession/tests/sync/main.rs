@@ -1,5 +1,6 @@
 //! Locks, semaphores, conditions, events, barriers and shared values: what each does, also as Python documents it of its own.
 
+use common::{assert_nothing_left, park, until_waiting};
 use procession::{
     Array, Barrier, BoundedSemaphore, Condition, Event, Mutex, Once, OnceValue, Pool, Process,
     ReentrantMutex, RwLock, Semaphore, StartMethod, TaskError, Value, family,
@@ -17,6 +18,8 @@ const SOON: Duration = Duration::from_millis(20);
 
 mod array;
 mod barrier;
+#[path = "../common/mod.rs"]
+mod common;
 mod condition;
 mod diagnosis;
 mod event;
@@ -97,21 +100,6 @@ fn main() -> ExitCode {
     procession_testing::run(methods::each(all).collect())
 }
 
-/// Everything has gone: objects, references, blocks.
-fn assert_nothing_left() {
-    procession_core::sweep().unwrap();
-    let audit = procession::audit().unwrap();
-    let left = (audit.objects.len(), audit.references, audit.blocks, audit.leaked, audit.impossible);
-    assert_eq!(left, (0, 0, 0, 0, 0), "{audit:?}");
-}
-
-/// Waits until so many sleep for the object.
-fn until_waiting(count: usize, waiters: impl Fn() -> usize) {
-    while waiters() != count {
-        thread::yield_now();
-    }
-}
-
 /// A process that dies while it has what `take` takes.
 fn killed_with<H: Serialize + DeserializeOwned, F: procession::Task<(H, Event), Output = ()>>(
     f: F,
@@ -127,10 +115,4 @@ fn killed_with<H: Serialize + DeserializeOwned, F: procession::Task<(H, Event), 
 /// A panic that prints nothing.
 fn blow<T>() -> T {
     std::panic::resume_unwind(Box::new("on purpose"))
-}
-
-fn park() {
-    loop {
-        thread::park();
-    }
 }
