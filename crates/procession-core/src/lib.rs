@@ -13,6 +13,7 @@ mod bytes;
 mod error;
 mod family;
 mod members;
+mod message;
 mod recovery;
 mod references;
 mod ring;

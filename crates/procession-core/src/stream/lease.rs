@@ -1,7 +1,6 @@
 //! What consumers of a queue of tasks have taken and not finished: taking on lease, finishing, giving back.
 
 use super::{
-    message::Lent,
     pop::next,
     stream::Stream,
     table::{Entry, LeaseTable, Phase, State},
@@ -10,6 +9,7 @@ use crate::{
     atomic::Ordering::{Acquire, Relaxed, Release, SeqCst},
     error::{Error, Result},
     kill_point::kill_point,
+    message::Lent,
     references::Share,
     sync::thread_id,
     sys::clock::Deadline,

@@ -3,8 +3,8 @@
 //! A stream is a ring with a lock on each side. Channels, pipes, queues and queues of tasks are faces of it.
 
 mod ends;
+mod frame;
 mod lease;
-mod message;
 mod pop;
 mod push;
 mod receive;
@@ -15,8 +15,8 @@ mod stream;
 mod table;
 mod tasks;
 
+pub use crate::message::Message;
 pub use ends::{Limits, Queue, Receiver, Sender, Tasks, channel};
-pub use message::Message;
 pub use receive::Received;
 pub(crate) use record::{QueueRecord, ReceiverRecord, SenderRecord, StreamRecord, TasksRecord, dispose};
 pub use send::Reservation;

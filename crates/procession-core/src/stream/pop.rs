@@ -1,7 +1,7 @@
 //! Popping messages out of a stream.
 
 use super::{
-    message::{INLINE, LENT, Lent, Message},
+    frame::{INLINE, LENT},
     push::KEPT,
     record::StreamRecord,
     stream::Stream,
@@ -9,6 +9,7 @@ use super::{
 use crate::{
     arena::{Arena, Block, BlockState},
     error::{Error, Result},
+    message::{Lent, Message},
     ring::{Consuming, Data, FRAME_HEADER, SKIP, cut_off, frame_space, parse_header},
     sys::clock::Deadline,
     wait,

@@ -2,7 +2,6 @@
 
 use super::{
     ends::{Queue, Receiver, Tasks},
-    message::Message,
     pop::Popped,
     record::End,
     send::{closed, disconnected},
@@ -10,6 +9,7 @@ use super::{
 };
 use crate::{
     error::{Error, ErrorKind, Result},
+    message::Message,
     objects::block_on,
     references::Shared,
     select::{Pollable, Source},

@@ -1,6 +1,6 @@
 //! The shared record of a stream, and its ends.
 
-use super::{message::Lent, pop::DRAINING};
+use super::{frame, pop::DRAINING};
 use crate::{
     arena::{Arena, Block, BlockState, Handle, Kind, Object, Shared, Stable},
     atomic::{
@@ -302,7 +302,7 @@ impl StreamRecord {
         let Some(bytes) = messages else { return false };
         for frame in Frames::new(&bytes) {
             let Ok(frame) = frame else { break };
-            if let Some(lent) = Lent::of(frame) {
+            if let Some(lent) = frame::lent(frame) {
                 lent.visit(arena, visit);
             }
         }

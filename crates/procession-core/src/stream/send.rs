@@ -2,7 +2,7 @@
 
 use super::{
     ends::{Queue, Sender, Tasks},
-    message::{Draft, INLINE, LENT},
+    frame::{INLINE, LENT},
     push::{Frame, Pushed},
     record::End,
     stream::{Lookout, Stream},
@@ -10,6 +10,7 @@ use super::{
 use crate::{
     atomic::Ordering::Relaxed,
     error::{Error, ErrorKind, Result},
+    message::Draft,
     objects::block_on,
     references::{Share, Shared},
     select::Source,

@@ -1,7 +1,7 @@
 //! A stream as one process has it: what it knows of it, and its locks.
 
 use super::{
-    message::LONGEST_INLINE,
+    frame::LONGEST_INLINE,
     record::{Place, StreamRecord},
 };
 use crate::{

@@ -3,7 +3,6 @@
 //! An entry's state is one word, which says whose it is, so that what a dead consumer had can be given to another with one
 //! compare-and-swap. How many were lost is counted in the entries: each loss is the same store that frees the entry.
 
-use super::message::Lent;
 use crate::{
     arena::Arena,
     atomic::{
@@ -13,6 +12,7 @@ use crate::{
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
     members::Tag,
+    message::Lent,
     sync::Census,
 };
 

@@ -1,8 +1,8 @@
 //! Queues of tasks: messages that are finished after they were taken.
 
-use super::{ends::Tasks, lease::Leased, message::Draft};
+use super::{ends::Tasks, lease::Leased};
 use crate::{
-    atomic::Ordering::Relaxed, error::Result, family, objects::block_on, references::Share,
+    atomic::Ordering::Relaxed, error::Result, family, message::Draft, objects::block_on, references::Share,
     sys::clock::Deadline,
 };
 use std::sync::Arc;

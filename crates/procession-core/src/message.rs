@@ -1,12 +1,7 @@
-//! Messages: how they lie in the ring, and outside of it.
+//! Bytes that lie in a block of their own, since they are many or have handles in them: a message on its way, a value in a map.
 //!
-//! | frame | payload |
-//! |---|---|
-//! | `INLINE` | the message |
-//! | `LENT` | which block it lies in: offset, length, stamp |
-//!
-//! A message that is long or has handles in it lies in a block of its own: the stamp (8 bytes), the number of handles (8), the
-//! list of their references (16 each), and from the next multiple of 64 on the bytes.
+//! The block: the stamp (8 bytes), the number of handles (8), the list of their references (16 each), and from the next multiple of
+//! 64 on the bytes.
 
 use crate::{
     arena::{Arena, Block},
@@ -14,24 +9,17 @@ use crate::{
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
     references::{Envelope, Holder, Listed, Share},
-    ring::Frame,
 };
 use std::{ops::Deref, sync::Arc};
 
-pub(super) const INLINE: u8 = 1;
-pub(super) const LENT: u8 = 2;
-
-/// The longest message that travels in the ring, in bytes.
-pub(super) const LONGEST_INLINE: usize = 4 << 10;
-
 /// Names the block of a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Lent {
-    pub(super) offset: u64,
+pub(crate) struct Lent {
+    pub(crate) offset: u64,
     /// Of the whole: list and bytes.
-    pub(super) len: u64,
+    pub(crate) len: u64,
     /// What the block begins with: so a wrong word doesn't take somebody's block.
-    pub(super) stamp: u64,
+    pub(crate) stamp: u64,
 }
 
 /// What no message's block begins with: generations begin at 1.
@@ -50,9 +38,9 @@ fn forget_name(block: Block<'_>) {
 }
 
 impl Lent {
-    pub(super) const SIZE: usize = 24;
+    pub(crate) const SIZE: usize = 24;
 
-    pub(super) fn to_bytes(self) -> [u8; Lent::SIZE] {
+    pub(crate) fn to_bytes(self) -> [u8; Lent::SIZE] {
         let mut bytes = [0; Lent::SIZE];
         for (piece, word) in bytes.chunks_exact_mut(8).zip([self.offset, self.len, self.stamp]) {
             piece.copy_from_slice(&word.to_le_bytes());
@@ -60,16 +48,11 @@ impl Lent {
         bytes
     }
 
-    pub(super) fn parse(bytes: &[u8]) -> Result<Lent> {
+    pub(crate) fn parse(bytes: &[u8]) -> Result<Lent> {
         let bytes: &[u8; Lent::SIZE] =
             bytes.try_into().map_err(|_| Error::corrupted("the name of a message's block"))?;
         let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
         Ok(Lent { offset: word(0), len: word(8), stamp: word(16) })
-    }
-
-    /// What a frame names.
-    pub(super) fn of(frame: Frame<'_>) -> Option<Lent> {
-        if frame.kind == LENT { Lent::parse(frame.payload).ok() } else { None }
     }
 
     fn block(self, arena: &Arena) -> Result<Block<'_>> {
@@ -93,7 +76,7 @@ impl Lent {
     }
 
     /// Calls `visit` with the block, and with the references in it.
-    pub(super) fn visit(self, arena: &Arena, visit: &mut dyn FnMut(u64)) {
+    pub(crate) fn visit(self, arena: &Arena, visit: &mut dyn FnMut(u64)) {
         visit(self.offset);
         let Ok((listed, _)) = self.block(arena).and_then(|block| self.list(block)) else { return };
         fence(Acquire);
@@ -105,7 +88,7 @@ impl Lent {
     }
 
     /// Makes the message this process's, whoever had it: the block at once, and the handles in it.
-    pub(super) fn receive(self, arena: &'static Arena) -> Result<Message> {
+    pub(crate) fn receive(self, arena: &'static Arena) -> Result<Message> {
         let block = self.take(arena)?;
         let read = self.list(block).and_then(|(listed, start)| {
             let shares = listed.adopt_sent(arena).map_err(|e| {
@@ -130,7 +113,7 @@ impl Lent {
     }
 
     /// Makes the block this process's, whoever had it.
-    pub(super) fn take(self, arena: &Arena) -> Result<Block<'_>> {
+    pub(crate) fn take(self, arena: &Arena) -> Result<Block<'_>> {
         let block = self.block(arena)?;
         if arena.take_over_any(block) {
             Ok(block)
@@ -140,21 +123,21 @@ impl Lent {
     }
 
     /// The same message for one who has only borrowed it: its handles stay the message's as well.
-    pub(super) fn borrow(self, arena: &'static Arena) -> Result<(Vec<u8>, Vec<Arc<Share>>)> {
+    pub(crate) fn borrow(self, arena: &'static Arena) -> Result<(Vec<u8>, Vec<Arc<Share>>)> {
         let block = self.block(arena)?;
         let (listed, start) = self.list(block)?;
         Ok((block.read(start, self.len as usize - start)?, listed.share(arena)?))
     }
 
     /// Makes the message this process's, whoever had it: the block, and its handles as those of a message of this process's.
-    pub(super) fn take_all(self, arena: &Arena) -> Result<()> {
+    pub(crate) fn take_all(self, arena: &Arena) -> Result<()> {
         let (listed, _) = self.list(self.take(arena)?)?;
         listed.claim(arena);
         Ok(())
     }
 
     /// Frees the message, which is this process's, and the handles in it.
-    pub(super) fn discard(self, arena: &Arena) {
+    pub(crate) fn discard(self, arena: &Arena) {
         if let Ok(block) = self.block(arena) {
             if let Ok((listed, _)) = self.list(block) {
                 listed.release_all(arena);
@@ -167,7 +150,7 @@ impl Lent {
 
 /// A block of this process's that will be a message: freed unless it's sent.
 #[derive(Debug)]
-pub(super) struct Draft {
+pub(crate) struct Draft {
     arena: &'static Arena,
     block: Block<'static>,
     envelope: Option<Envelope<'static>>,
@@ -177,7 +160,7 @@ pub(super) struct Draft {
 
 impl Draft {
     /// A message with room for `len` bytes.
-    pub(super) fn new(arena: &'static Arena, len: usize, shares: &[Arc<Share>]) -> Result<Draft> {
+    pub(crate) fn new(arena: &'static Arena, len: usize, shares: &[Arc<Share>]) -> Result<Draft> {
         let envelope = Envelope::new(arena, shares, Holder::Message(arena.me().slot()))?;
         let list = envelope.prefix();
         let start = (LIST + list.len()).next_multiple_of(ALIGNMENT);
@@ -199,18 +182,18 @@ impl Draft {
         Ok(draft)
     }
 
-    pub(super) fn with_bytes(arena: &'static Arena, bytes: &[u8], shares: &[Arc<Share>]) -> Result<Draft> {
+    pub(crate) fn with_bytes(arena: &'static Arena, bytes: &[u8], shares: &[Arc<Share>]) -> Result<Draft> {
         let draft = Draft::new(arena, bytes.len(), shares)?;
         draft.block.write(draft.start, bytes)?;
         Ok(draft)
     }
 
-    pub(super) fn lent(&self) -> Lent {
+    pub(crate) fn lent(&self) -> Lent {
         self.lent
     }
 
     /// The message has been committed, and is whose who receives it.
-    pub(super) fn sent(mut self) {
+    pub(crate) fn sent(mut self) {
         if let Some(envelope) = self.envelope.take() {
             envelope.keep();
         }
@@ -221,14 +204,14 @@ impl Draft {
         self.lent.len as usize - self.start
     }
 
-    pub(super) fn as_slice(&self) -> &[u8] {
+    pub(crate) fn as_slice(&self) -> &[u8] {
         let pointer = self.block.pointer(self.start, self.bytes()).expect("allocated");
         // SAFETY: bounds: checked by `pointer`; any bits are bytes. Aliasing: the block is this process's, and the draft borrowed.
         // Lifetime: until the draft is sent or dropped, which the borrow doesn't outlive.
         unsafe { std::slice::from_raw_parts(pointer.as_ptr(), self.bytes()) }
     }
 
-    pub(super) fn as_slice_mut(&mut self) -> &mut [u8] {
+    pub(crate) fn as_slice_mut(&mut self) -> &mut [u8] {
         let pointer = self.block.pointer(self.start, self.bytes()).expect("allocated");
         // SAFETY: as for `as_slice`; the draft is borrowed mutably.
         unsafe { std::slice::from_raw_parts_mut(pointer.as_ptr(), self.bytes()) }
@@ -256,7 +239,7 @@ pub struct Message {
 
 impl Message {
     /// It has been taken out of the ring.
-    pub(super) fn forget_name(&self) {
+    pub(crate) fn forget_name(&self) {
         forget_name(self.block);
     }
 
