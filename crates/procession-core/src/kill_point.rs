@@ -101,6 +101,25 @@ points! {
     LeaseAfterReturn = "lease.after_return",
     LeaseAfterDone = "lease.after_done",
     LeaseAfterLoss = "lease.after_loss",
+    MapAfterSpare = "map.after_spare",
+    MapAfterTakeOver = "map.after_take_over",
+    MapBeforeCommit = "map.before_commit",
+    MapAfterCommit = "map.after_commit",
+    MapBeforeFree = "map.before_free",
+    MapAfterRepair = "map.after_repair",
+    MapBeforeGroup = "map.before_group",
+    MapBeforeSplit = "map.before_split",
+    MapAfterSplit = "map.after_split",
+    MapBeforeMerge = "map.before_merge",
+    MapAfterMerge = "map.after_merge",
+    MapBeforeClear = "map.before_clear",
+    MapAfterClear = "map.after_clear",
+    MapAfterIntent = "map.after_intent",
+    MapAfterDecision = "map.after_decision",
+    MapAfterApply = "map.after_apply",
+    MapAfterWithdrawal = "map.after_withdrawal",
+    MapAfterResolve = "map.after_resolve",
+    MapWhileEnding = "map.while_ending",
 }
 
 /// Dies here if this point was armed.
@@ -195,6 +214,7 @@ mod tests {
     fn every_point_stands_in_one_kill_table() {
         let tables = [
             include_str!("arena/README.md"),
+            include_str!("map/README.md"),
             include_str!("members/README.md"),
             include_str!("objects/README.md"),
             include_str!("pool/README.md"),

@@ -5,7 +5,7 @@
 
 use crate::{
     arena::{Arena, Block},
-    atomic::{Ordering::Acquire, fence},
+    atomic::{AtomicU64, Ordering::Acquire, fence},
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
     references::{Envelope, Holder, Listed, Share},
@@ -127,6 +127,27 @@ impl Lent {
         let block = self.block(arena)?;
         let (listed, start) = self.list(block)?;
         Ok((block.read(start, self.len as usize - start)?, listed.share(arena)?))
+    }
+
+    /// This process's own handles of what it has handles of.
+    pub(crate) fn share(self, arena: &'static Arena) -> Result<Vec<Arc<Share>>> {
+        self.list(self.block(arena)?)?.0.share(arena)
+    }
+
+    /// Whether there are handles in it.
+    pub(crate) fn has_handles(self, arena: &Arena) -> Result<bool> {
+        let space = Listed::space(self.block(arena)?, LIST);
+        Ok(!space.is_some_and(Listed::is_empty))
+    }
+
+    /// The bytes, as words, and how many bytes they are: also for one who reads them while others may free them, and sees only
+    /// afterwards whether they did.
+    pub(crate) fn words(self, arena: &Arena) -> Result<(&[AtomicU64], usize)> {
+        let wrong = || Error::corrupted("a message is shorter than its list of handles");
+        let block = self.block(arena)?;
+        let start = (LIST + Listed::space(block, LIST).ok_or_else(wrong)?).next_multiple_of(ALIGNMENT);
+        let len = (self.len as usize).checked_sub(start).ok_or_else(wrong)?;
+        Ok((block.records(start, len.div_ceil(8))?, len))
     }
 
     /// Makes the message this process's, whoever had it: the block, and its handles as those of a message of this process's.

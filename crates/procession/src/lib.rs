@@ -111,6 +111,7 @@
 
 mod channel;
 mod codec;
+mod dict;
 mod error;
 pub mod family;
 mod handles;
@@ -132,6 +133,7 @@ pub use channel::{
     Connection, Iter, Message, Receiver, RecvError, Reservation, SendError, Sender, channel, channel_with,
     duplex, pipe,
 };
+pub use dict::{Dict, View};
 pub use error::TaskError;
 pub use panics::PanicInfo;
 pub use plain::Plain;

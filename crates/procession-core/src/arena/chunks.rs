@@ -6,7 +6,7 @@
 use crate::{
     arena::{
         Arena, Block, BlockState,
-        layout::{CHUNK, Control, Entry},
+        layout::{CHUNK, Control, Entry, GENERAL},
     },
     atomic::Ordering::{Acquire, Relaxed, Release},
     error::{Error, ErrorKind, Result},
@@ -117,6 +117,10 @@ impl Arena {
             self.commit_run(chunk, 1, appended)?;
             self.mapping.commit(self.geometry.control(chunk), size_of::<Control>())?;
             prepare(self.shared(self.geometry.control(chunk)));
+            if class >= GENERAL && !appended {
+                // What was there may look like a lock that somebody has.
+                self.large_block(chunk, 1).write(0, &[0; CHUNK])?;
+            }
             self.commit_use(chunk, 1, appended, Use::Span(class));
             Ok(chunk)
         })

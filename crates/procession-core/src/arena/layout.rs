@@ -9,17 +9,17 @@ use crate::{
 
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"PROCESS\x01");
 /// To be raised with every change of a shared layout.
-pub(super) const LAYOUT_VERSION: u64 = 3;
+pub(super) const LAYOUT_VERSION: u64 = 4;
 
 /// The unit in which the arena grows.
 pub(crate) const CHUNK: usize = 64 << 10;
 
 /// Sizes of small blocks. All are multiples of a cache line; each divides a chunk with little left over. The last ones
 /// are for records of one type only, see `Stable`.
-pub(super) const CLASSES: [usize; GENERAL + 5] = [
+pub(super) const CLASSES: [usize; GENERAL + 7] = [
     64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6528, 8128, 10880, 16320, 21760, 32640,
-    // Stable::Pool, Stable::Link, Stable::Reference, Stable::Wait, Stable::Stream
-    64, 768, 64, 64, 768,
+    // Stable::Pool, Stable::Link, Stable::Reference, Stable::Wait, Stable::Stream, Stable::Map, Stable::Shards
+    64, 768, 64, 64, 768, 512, 1024,
 ];
 
 /// How many of the classes are for anything.
@@ -37,6 +37,8 @@ pub(crate) enum Stable {
     Reference,
     Wait,
     Stream,
+    Map,
+    Shards,
 }
 
 /// How many states a chunk's control page has room for: bounds the number of blocks of the smallest class.

@@ -18,7 +18,10 @@ pub use object::Handle;
 pub(crate) use object::{Kind, Object, Shared};
 
 use crate::{
-    atomic::Ordering::{Acquire, Relaxed, Release, SeqCst},
+    atomic::{
+        AtomicU64,
+        Ordering::{Acquire, Relaxed, Release, SeqCst},
+    },
     error::{Error, ErrorKind, Result},
     members::{Owner, Table, Tag},
     sync::Census,
@@ -218,6 +221,27 @@ impl Arena {
         // SAFETY: bounds: checked in the line above. Aliasing: a pointer claims nothing. Lifetime: the mapping is never
         // unmapped.
         unsafe { self.mapping.base().add(offset) }
+    }
+
+    /// So many words at an offset that was found in shared memory; `None` where there can be none. They may be anybody's.
+    #[inline]
+    pub(crate) fn words(&self, offset: u64, count: usize) -> Option<&[AtomicU64]> {
+        let start = offset as usize;
+        let end = count.checked_mul(8)?.checked_add(start)?;
+        if start % 8 != 0 || start < self.geometry.chunk(0) || end > self.geometry.chunk(self.high_water()) {
+            return None;
+        }
+        let words = self.pointer(start, end - start).cast::<AtomicU64>();
+        // SAFETY: bounds and alignment: checked above; behind the high-water mark nothing is looked at, since it has no memory.
+        // Aliasing: atomics, valid for any bits, which others may write at any time. Lifetime: the mapping is never unmapped.
+        Some(unsafe { std::slice::from_raw_parts(words.as_ptr(), count) })
+    }
+
+    /// A record at an offset that was found in shared memory; `None` where there can be none. It may be something else.
+    #[inline]
+    pub(crate) fn record_at<T: Shared>(&self, offset: u64) -> Option<&T> {
+        self.words(offset, size_of::<T>().div_ceil(8))?;
+        (offset as usize % align_of::<T>() == 0).then(|| self.shared(offset as usize))
     }
 
     /// A record of atomics at a fixed place, or in a block whose size was checked.

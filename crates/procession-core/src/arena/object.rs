@@ -1,7 +1,7 @@
 //! Objects: blocks that have a kind, are known to the whole family, and are found by a handle.
 
 use crate::{
-    arena::{Arena, Block, BlockState},
+    arena::{Arena, Block, BlockState, Stable},
     atomic::AtomicU64,
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
@@ -43,10 +43,11 @@ pub(crate) enum Kind {
     Receiver,
     Queue,
     JoinableQueue,
+    Dict,
 }
 
 impl Kind {
-    const ALL: [Kind; 17] = {
+    const ALL: [Kind; 18] = {
         use Kind::*;
         [
             Call,
@@ -66,6 +67,7 @@ impl Kind {
             Receiver,
             Queue,
             JoinableQueue,
+            Dict,
         ]
     };
 
@@ -80,13 +82,16 @@ impl Kind {
 
     /// Whether it may hold messages with handles in them.
     pub(crate) fn is_container(self) -> bool {
-        matches!(self, Kind::Receiver | Kind::Queue | Kind::JoinableQueue)
+        matches!(self, Kind::Receiver | Kind::Queue | Kind::JoinableQueue | Kind::Dict)
     }
 }
 
 /// A record that is the start of an object's block.
 pub(crate) trait Object: Shared {
     const KIND: Kind;
+
+    /// The class of blocks that it lies in, if that isn't one for anything.
+    const CLASS: Option<Stable> = None;
 }
 
 /// Names an object: where it is, and which of the objects that were there in turn.

@@ -15,7 +15,7 @@ mod reentrant_mutex;
 mod rw_lock;
 mod semaphore;
 mod value;
-mod waits;
+pub(crate) mod waits;
 
 pub(crate) use array::ArrayRecord;
 pub use array::{Array, ArrayGuard};

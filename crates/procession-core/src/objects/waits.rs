@@ -64,7 +64,7 @@ impl Drop for Own {
 }
 
 /// While this is there, the thread is seen to wait.
-pub(super) struct Note(Option<&'static WaitRecord>);
+pub(crate) struct Note(Option<&'static WaitRecord>);
 
 impl Drop for Note {
     fn drop(&mut self) {
@@ -75,7 +75,7 @@ impl Drop for Note {
 }
 
 /// Says that this thread waits for the object, until the deadline.
-pub(super) fn note<T: Object + Held + 'static>(object: &Shared<T>, deadline: Deadline) -> Note {
+pub(crate) fn note<T: Object + Held + 'static>(object: &Shared<T>, deadline: Deadline) -> Note {
     let Ok(family) = family::current() else { return Note(None) };
     let target = object.share().target();
     // A thread that is ending has no record any more.

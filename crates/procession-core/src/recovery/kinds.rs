@@ -3,6 +3,7 @@
 use crate::{
     arena::{Arena, Block, BlockState, Handle, Kind, Object, Stable},
     members::Owner,
+    map::{self, MapRecord},
     objects,
     pool::LinkRecord,
     recovery::Recover,
@@ -64,6 +65,7 @@ pub(crate) fn with_object(arena: &Arena, target: Handle, f: impl FnOnce(&dyn Hel
         Some(Kind::Receiver) => found::<ReceiverRecord>(arena, target, f),
         Some(Kind::Queue) => found::<QueueRecord>(arena, target, f),
         Some(Kind::JoinableQueue) => found::<TasksRecord>(arena, target, f),
+        Some(Kind::Dict) => found::<MapRecord>(arena, target, f),
         Some(Kind::Call | Kind::Link | Kind::Stream) | None => {}
     }
 }
@@ -83,6 +85,7 @@ pub(crate) fn ended(arena: &Arena, block: Block<'_>, state: BlockState) {
         Some(Kind::Receiver) => found::<ReceiverRecord>(arena, block, own),
         Some(Kind::Queue) => found::<QueueRecord>(arena, block, own),
         Some(Kind::JoinableQueue) => found::<TasksRecord>(arena, block, own),
+        Some(Kind::Dict) => found::<MapRecord>(arena, block, own),
         _ => {}
     }
 }
@@ -102,12 +105,30 @@ pub(super) fn for_each_stream<'a>(
     });
 }
 
+/// Calls `f` with each map in the arena, and each that is being made or freed: its block, and what that is.
+pub(super) fn for_each_map<'a>(arena: &'a Arena, mut f: impl FnMut(Block<'a>, BlockState, &'a MapRecord)) {
+    arena.for_each_stable(Stable::Map, |block| {
+        let state = block.state();
+        if state != BlockState::Free
+            && let Ok(record) = arena.record(block)
+        {
+            f(block, state, record);
+        }
+    });
+}
+
 /// Frees a raw block that its owner left, and what only it names.
 pub(super) fn free_ownerless(arena: &Arena, block: Block<'_>, owner: Owner) {
-    match arena.stable_record::<StreamRecord>(block.offset(), Stable::Stream) {
-        Ok(record) => stream::dispose(arena, block, record, BlockState::Raw(owner)),
-        Err(_) => {
-            arena.free(block, owner);
-        }
+    if let Ok(record) = arena.stable_record::<StreamRecord>(block.offset(), Stable::Stream) {
+        return stream::dispose(arena, block, record, BlockState::Raw(owner));
     }
+    if let Ok(record) = arena.stable_record::<MapRecord>(block.offset(), Stable::Map) {
+        // As this process's from here on: so it can't be used for another before all is freed.
+        if arena.take_over(block, owner) {
+            map::dispose(arena, record);
+            arena.free(block, arena.me());
+        }
+        return;
+    }
+    arena.free(block, owner);
 }

@@ -1,6 +1,6 @@
 //! What somebody has, or can still receive; and so what nobody will ever have again.
 
-use super::kinds::{for_each_record, for_each_stream};
+use super::kinds::{for_each_map, for_each_record, for_each_stream};
 use crate::{
     arena::{Arena, BlockState},
     members::Owner,
@@ -87,6 +87,19 @@ impl References {
             if matches!(state, BlockState::Object { .. }) {
                 let contents = contents.entry(stream.receivers()).or_default();
                 is_whole &= stream.contents(arena, &mut |offset| contents.push(offset));
+            }
+        });
+        for_each_map(arena, |block, state, map| {
+            map.parts(arena, &mut |offset| {
+                found.insert(offset);
+            });
+            let mut seen = Vec::new();
+            is_whole &= map.contents(arena, &mut |offset| seen.push(offset));
+            if matches!(state, BlockState::Object { .. }) {
+                contents.entry(block.offset()).or_default().extend(seen);
+            } else {
+                // Who frees the map frees them.
+                found.extend(seen);
             }
         });
         contents.retain(|_, contents| !contents.is_empty());

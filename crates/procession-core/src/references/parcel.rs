@@ -89,16 +89,25 @@ impl Listed {
     /// Reads the list of a message of `len` bytes at `at` of the block; also how long the list is.
     pub(crate) fn read(block: Block<'_>, at: usize, len: usize) -> Result<(Listed, usize)> {
         let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().expect("eight bytes"));
-        let count = block.read_word(at)? as usize;
-        let wrong = || Error::corrupted("the number of handles in a message");
-        let end = count.checked_mul(ENTRY).and_then(|listed| listed.checked_add(PREFIX));
-        let end = end.filter(|end| *end <= len).ok_or_else(wrong)?;
+        let end = Listed::space(block, at).filter(|end| *end <= len);
+        let end = end.ok_or_else(|| Error::corrupted("the number of handles in a message"))?;
         let bytes = block.read(at + PREFIX, end - PREFIX)?;
         let references = bytes
             .chunks_exact(ENTRY)
             .map(|entry| Reference { offset: word(&entry[..8]), number: word(&entry[8..]) })
             .collect();
         Ok((Listed(references), end))
+    }
+
+    /// How many bytes the list takes that begins at `at` of the block.
+    pub(crate) fn space(block: Block<'_>, at: usize) -> Option<usize> {
+        let count = block.read_word(at).ok()? as usize;
+        count.checked_mul(ENTRY)?.checked_add(PREFIX)
+    }
+
+    /// Whether one has any handles that takes so many bytes.
+    pub(crate) fn is_empty(space: usize) -> bool {
+        space == PREFIX
     }
 
     /// The offsets of the references' blocks.

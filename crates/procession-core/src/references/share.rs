@@ -82,7 +82,10 @@ impl<T: Object + Held + 'static> Shared<T> {
         set: impl FnOnce(&T, Block<'static>) -> Result<()>,
     ) -> Result<Shared<T>> {
         let arena = &family::current()?.arena;
-        let block = arena.alloc(len)?;
+        let block = match T::CLASS {
+            Some(class) => arena.alloc_stable(class)?,
+            None => arena.alloc(len)?,
+        };
         let made = (|| {
             let record: &'static T = arena.record(block)?;
             let header: &Header = arena.record(block)?;

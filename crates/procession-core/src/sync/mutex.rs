@@ -154,6 +154,15 @@ impl RawMutex {
         }
     }
 
+    /// Releases the lock as if its holder had died: the next one repairs what it protects. For one who took it from the dead, and
+    /// isn't the one who can.
+    #[cold]
+    pub(crate) fn resign(&self) {
+        if self.word.fetch_or(DIED, Release) & WAITERS != 0 {
+            self.word.wake(1);
+        }
+    }
+
     #[cold]
     fn wake_one(&self) {
         kill_point!(MutexBeforeWake);
@@ -175,7 +184,10 @@ impl RawMutex {
                 Err(now) => word = now,
             }
         }
-        self.word.wake(futex::ALL);
+        // The bit is there as long as anybody sleeps; one who is about to sleep finds another word, or a holder who lives.
+        if word & WAITERS != 0 {
+            self.word.wake(futex::ALL);
+        }
     }
 }
 

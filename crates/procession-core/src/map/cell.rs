@@ -1,0 +1,313 @@
+//! Cells: one entry each, in words of shared memory.
+//!
+//! | words | |
+//! |---|---|
+//! | 0 | which of the map's entries it is, in the order in which they came |
+//! | 1 | the key's length in bytes (bits 0..32), the value's (32..63) |
+//! | from 2 | the key, filled up with zeros to whole words; the value, likewise |
+//!
+//! An entry that is long or has handles in it lies in a block of its own (`message`), a *box*; then bit 63 of word 1 is set, and words
+//! 2 to 5 are the key's whole hash, and the block's offset, length and stamp. In the block: the key's length (8 bytes), the key,
+//! filled up, the value.
+
+use super::{Key, page::Torn};
+use crate::{
+    arena::Arena,
+    atomic::{AtomicU64, Ordering::Relaxed},
+    error::{Error, ErrorKind, Result},
+    message::{Draft, Lent},
+    references::Share,
+};
+use std::sync::Arc;
+
+/// Cells begin and end at multiples of so many bytes.
+pub(super) const UNIT: usize = 16;
+
+const HEAD: usize = 2;
+const BOXED: u64 = 1 << 63;
+const BOX_WORDS: usize = HEAD + 4;
+
+/// An entry with more bytes has a box.
+pub(super) const LONGEST: usize = 1024;
+
+fn words_of(len: usize) -> usize {
+    len.div_ceil(8)
+}
+
+/// A cell that may be one.
+#[derive(Clone, Copy)]
+pub(super) struct Cell<'a> {
+    arena: &'a Arena,
+    order: u64,
+    lens: u64,
+    /// After the head: key and value, or what names the box.
+    body: &'a [AtomicU64],
+    head: &'a [AtomicU64],
+}
+
+impl<'a> Cell<'a> {
+    #[inline]
+    pub(super) fn open(arena: &'a Arena, offset: u64) -> Result<Cell<'a>, Torn> {
+        let head = arena.words(offset, HEAD).ok_or(Torn)?;
+        let lens = head[1].load(Relaxed);
+        let body = arena.words(offset + HEAD as u64 * 8, body_words(lens)).ok_or(Torn)?;
+        Ok(Cell { arena, order: head[0].load(Relaxed), lens, body, head })
+    }
+
+    #[inline]
+    pub(super) fn order(self) -> u64 {
+        self.order
+    }
+
+    #[inline]
+    pub(super) fn is_boxed(self) -> bool {
+        self.lens & BOXED != 0
+    }
+
+    /// How many units it takes.
+    #[inline]
+    pub(super) fn units(self) -> u32 {
+        units(self.body.len())
+    }
+
+    /// The box; 0 words if there is none.
+    pub(super) fn lent(self) -> Option<Lent> {
+        let word = |at: usize| self.body.get(at).map(|word| word.load(Relaxed));
+        if !self.is_boxed() {
+            return None;
+        }
+        Some(Lent { offset: word(1)?, len: word(2)?, stamp: word(3)? })
+    }
+
+    #[inline]
+    fn key_len(self) -> usize {
+        self.lens as u32 as usize
+    }
+
+    #[inline]
+    fn value_len(self) -> usize {
+        (self.lens >> 32) as usize
+    }
+
+    /// Whether the key is this one.
+    #[inline]
+    pub(super) fn has_key(self, key: &Key<'_>) -> Result<bool, Torn> {
+        if self.is_boxed() {
+            if self.body[0].load(Relaxed) != key.whole {
+                return Ok(false);
+            }
+            let contents = self.contents()?;
+            return Ok(contents.key_len == key.bytes.len() && is_same(contents.key, key.bytes));
+        }
+        Ok(self.key_len() == key.bytes.len() && is_same(self.body, key.bytes))
+    }
+
+    /// What is in the box.
+    fn contents(self) -> Result<Contents<'a>, Torn> {
+        let (words, len) = self.lent().ok_or(Torn)?.words(self.arena).map_err(|_| Torn)?;
+        let (first, rest) = words.split_first().ok_or(Torn)?;
+        let key_len = first.load(Relaxed) as usize;
+        let key_words = words_of(key_len);
+        let (key, value) = rest.split_at_checked(key_words).ok_or(Torn)?;
+        let value_len = len.checked_sub((1 + key_words) * 8).ok_or(Torn)?;
+        Ok(Contents { key, key_len, value, value_len })
+    }
+
+    /// Appends the value's bytes.
+    #[inline]
+    pub(super) fn value(self, out: &mut Vec<u8>) -> Result<(), Torn> {
+        if self.is_boxed() {
+            let contents = self.contents()?;
+            return append(contents.value, contents.value_len, out);
+        }
+        append(self.body.get(words_of(self.key_len())..).ok_or(Torn)?, self.value_len(), out)
+    }
+
+    /// Appends the key's bytes.
+    pub(super) fn key(self, out: &mut Vec<u8>) -> Result<(), Torn> {
+        if self.is_boxed() {
+            let contents = self.contents()?;
+            return append(contents.key, contents.key_len, out);
+        }
+        append(self.body, self.key_len(), out)
+    }
+
+    /// Whether there are handles in it: they can be received only under the shard's lock.
+    pub(super) fn has_handles(self) -> Result<bool, Torn> {
+        match self.lent() {
+            Some(lent) => lent.has_handles(self.arena).map_err(|_| Torn),
+            None => Ok(false),
+        }
+    }
+
+    /// The handles in it, for who has the shard's lock.
+    pub(super) fn shares(self, arena: &'static Arena) -> Result<Vec<Arc<Share>>> {
+        match self.lent() {
+            Some(lent) => lent.share(arena),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Copies the whole of it to where nobody reads yet.
+    pub(super) fn copy_to(self, room: &[AtomicU64]) {
+        for (to, from) in room.iter().zip(self.head.iter().chain(self.body)) {
+            to.store(from.load(Relaxed), Relaxed);
+        }
+    }
+}
+
+struct Contents<'a> {
+    key: &'a [AtomicU64],
+    key_len: usize,
+    value: &'a [AtomicU64],
+    value_len: usize,
+}
+
+#[inline]
+fn body_words(lens: u64) -> usize {
+    if lens & BOXED != 0 {
+        BOX_WORDS - HEAD
+    } else {
+        words_of(lens as u32 as usize) + words_of((lens >> 32) as usize)
+    }
+}
+
+#[inline]
+fn units(body_words: usize) -> u32 {
+    ((HEAD + body_words) * 8).div_ceil(UNIT) as u32
+}
+
+/// Whether the words begin with these bytes.
+#[inline]
+fn is_same(words: &[AtomicU64], bytes: &[u8]) -> bool {
+    if words.len() < words_of(bytes.len()) {
+        return false;
+    }
+    let chunks = bytes.chunks_exact(8);
+    let rest = chunks.remainder();
+    let whole = words.iter().zip(chunks).all(|(word, chunk)| word.load(Relaxed) == to_word(chunk));
+    whole && (rest.is_empty() || words[bytes.len() / 8].load(Relaxed) == to_word(rest))
+}
+
+/// Up to eight bytes, filled up with zeros.
+#[inline]
+fn to_word(bytes: &[u8]) -> u64 {
+    match bytes.try_into() {
+        Ok(bytes) => u64::from_le_bytes(bytes),
+        Err(_) => {
+            let mut word = [0; 8];
+            word[..bytes.len()].copy_from_slice(bytes);
+            u64::from_le_bytes(word)
+        }
+    }
+}
+
+/// Appends the first `len` bytes of the words.
+#[inline]
+fn append(words: &[AtomicU64], len: usize, out: &mut Vec<u8>) -> Result<(), Torn> {
+    let words = words.get(..words_of(len)).ok_or(Torn)?;
+    let start = out.len();
+    // It may be a wrong length; but so many words there are.
+    out.try_reserve(len + 8).map_err(|_| Torn)?;
+    out.resize(start + len, 0);
+    let mut chunks = out[start..].chunks_exact_mut(8);
+    for (chunk, word) in (&mut chunks).zip(words) {
+        chunk.copy_from_slice(&word.load(Relaxed).to_le_bytes());
+    }
+    let rest = chunks.into_remainder();
+    if !rest.is_empty() {
+        rest.copy_from_slice(&words[len / 8].load(Relaxed).to_le_bytes()[..rest.len()]);
+    }
+    Ok(())
+}
+
+#[inline]
+fn fill(words: &[AtomicU64], bytes: &[u8]) {
+    for (word, chunk) in words.iter().zip(bytes.chunks(8)) {
+        word.store(to_word(chunk), Relaxed);
+    }
+}
+
+/// An entry that is to be written: as it will be in its cell.
+pub(super) struct NewCell<'k> {
+    key: &'k Key<'k>,
+    value: &'k [u8],
+    boxed: Option<Draft>,
+}
+
+impl<'k> NewCell<'k> {
+    /// A box is made here, if it needs one.
+    #[inline]
+    pub(super) fn new(
+        arena: &'static Arena,
+        key: &'k Key<'k>,
+        value: &'k [u8],
+        shares: &[Arc<Share>],
+    ) -> Result<NewCell<'k>> {
+        let is_short = key.bytes.len() + value.len() <= LONGEST && shares.is_empty();
+        let boxed = if is_short { None } else { Some(draft(arena, key.bytes, value, shares)?) };
+        Ok(NewCell { key, value, boxed })
+    }
+
+    #[inline]
+    pub(super) fn is_boxed(&self) -> bool {
+        self.boxed.is_some()
+    }
+
+    #[inline]
+    fn lens(&self) -> u64 {
+        match self.boxed {
+            Some(_) => BOXED,
+            None => self.key.bytes.len() as u64 | (self.value.len() as u64) << 32,
+        }
+    }
+
+    #[inline]
+    pub(super) fn units(&self) -> u32 {
+        units(body_words(self.lens()))
+    }
+
+    /// Writes it to where nobody reads yet.
+    #[inline]
+    pub(super) fn write(&self, room: &[AtomicU64], order: u64) {
+        let (head, body) = room.split_at(HEAD);
+        head[0].store(order, Relaxed);
+        head[1].store(self.lens(), Relaxed);
+        match &self.boxed {
+            Some(draft) => {
+                let lent = draft.lent();
+                for (word, value) in body.iter().zip([self.key.whole, lent.offset, lent.len, lent.stamp]) {
+                    word.store(value, Relaxed);
+                }
+            }
+            None => {
+                let (key, value) = body.split_at(words_of(self.key.bytes.len()));
+                fill(key, self.key.bytes);
+                fill(value, self.value);
+            }
+        }
+    }
+
+    /// It's the map's from now on.
+    #[inline]
+    pub(super) fn committed(self) {
+        if let Some(draft) = self.boxed {
+            draft.sent();
+        }
+    }
+}
+
+#[cold]
+fn draft(arena: &'static Arena, key: &[u8], value: &[u8], shares: &[Arc<Share>]) -> Result<Draft> {
+    let start = 8 + words_of(key.len()) * 8;
+    let len = start.checked_add(value.len()).ok_or_else(|| {
+        Error::new(ErrorKind::OutOfMemory, "a value of more bytes than there are")
+    })?;
+    let mut draft = Draft::new(arena, len, shares)?;
+    let bytes = draft.as_slice_mut();
+    bytes[..8].copy_from_slice(&(key.len() as u64).to_le_bytes());
+    bytes[8..8 + key.len()].copy_from_slice(key);
+    bytes[8 + key.len()..start].fill(0);
+    bytes[start..].copy_from_slice(value);
+    Ok(draft)
+}

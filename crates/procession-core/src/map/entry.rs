@@ -1,0 +1,125 @@
+//! One entry with the shard's lock held, for code of the user's that changes it.
+
+use super::{
+    Key,
+    build::corrupted,
+    cell::NewCell,
+    locked::Locked,
+    map::Map,
+};
+use crate::{error::Result, message::Lent, references::Share};
+use std::{cell::RefCell, fmt, sync::Arc};
+
+thread_local! {
+    /// The maps that this thread is changing while code of the user's runs.
+    static BUSY: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+/// While this is there, the thread takes no lock of that map.
+#[derive(Debug)]
+pub(super) struct Busy(u64);
+
+impl Busy {
+    pub(super) fn new(map: u64) -> Busy {
+        BUSY.with_borrow_mut(|busy| busy.push(map));
+        Busy(map)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.with_borrow_mut(|busy| {
+            if let Some(at) = busy.iter().rposition(|map| *map == self.0) {
+                busy.remove(at);
+            }
+        });
+    }
+}
+
+#[inline]
+pub(super) fn is_busy(map: u64) -> bool {
+    BUSY.with_borrow(|busy| !busy.is_empty() && busy.contains(&map))
+}
+
+/// The entry of a key, whether or not there is one; nobody else changes it meanwhile. Each change of it is done at once and wholly.
+pub struct Entry<'m> {
+    map: &'m Map,
+    key: Key<'m>,
+    /// Until it's dropped.
+    locked: Option<Locked<'static>>,
+    replaced: Option<Lent>,
+    busy: Option<Busy>,
+}
+
+impl fmt::Debug for Entry<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Entry").field(&self.key.bytes).finish()
+    }
+}
+
+impl Map {
+    /// The key's entry, for this thread to change. Whoever else wants to change an entry of that shard waits until it's dropped.
+    #[inline]
+    pub fn entry<'m>(&'m self, key: &'m [u8]) -> Result<Entry<'m>> {
+        let (arena, key) = (self.for_locks()?, self.key(key));
+        let locked = self.lock(arena, &key)?;
+        Ok(Entry { map: self, key, locked: Some(locked), replaced: None, busy: Some(self.busy()) })
+    }
+}
+
+impl Entry<'_> {
+    #[inline]
+    fn locked(&self) -> &Locked<'static> {
+        self.locked.as_ref().expect("until it's dropped")
+    }
+
+    /// Appends the value, if there is one, and gives the handles in it.
+    #[inline]
+    pub fn get(&self, out: &mut Vec<u8>) -> Result<Option<Vec<Arc<Share>>>> {
+        let locked = self.locked();
+        let Some(found) = locked.find(&self.key)? else { return Ok(None) };
+        found.cell.value(out).map_err(corrupted)?;
+        found.cell.shares(locked.arena).map(Some)
+    }
+
+    /// Sets the value.
+    #[inline]
+    pub fn set(&mut self, value: &[u8], shares: &[Arc<Share>]) -> Result<()> {
+        let locked = self.locked();
+        let new = NewCell::new(locked.arena, &self.key, value, shares)?;
+        let old = locked.find(&self.key)?;
+        let replaced = locked.put(&self.key, new, old)?;
+        self.keep(replaced);
+        Ok(())
+    }
+
+    /// Removes the entry, if there is one.
+    pub fn remove(&mut self) -> Result<()> {
+        let locked = self.locked();
+        if let Some(old) = locked.find(&self.key)? {
+            let replaced = locked.take(&old)?;
+            self.keep(replaced);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn keep(&mut self, replaced: Option<Lent>) {
+        if let (Some(lent), arena) = (replaced, self.locked().arena)
+            && let Some(earlier) = self.replaced.replace(lent)
+        {
+            earlier.discard(arena);
+        }
+    }
+}
+
+impl Drop for Entry<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        // First: what ends with a box may be what this map is changed by.
+        self.busy = None;
+        if let Some(locked) = self.locked.take() {
+            self.map.finish(locked, self.replaced.take());
+        }
+    }
+}

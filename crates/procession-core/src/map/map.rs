@@ -1,0 +1,311 @@
+//! A map as one process has it: single entries.
+
+use super::{
+    Key,
+    build::corrupted,
+    cell::NewCell,
+    entry::{Busy, is_busy},
+    grow,
+    locked::Locked,
+    page::{Page, PageName, Torn},
+    record::MapRecord,
+    shard::Shard,
+};
+use crate::{
+    arena::Arena,
+    atomic::Ordering::Acquire,
+    error::{Error, ErrorKind, Result},
+    message::Lent,
+    objects::{handle, waits},
+    references::{Share, Shared},
+    sync,
+    sys::clock::Deadline,
+    wait,
+};
+use std::sync::Arc;
+
+/// A map of bytes to bytes, with handles in the values.
+///
+/// What is found is appended to a buffer of the caller's, and the handles in it are given.
+pub struct Map {
+    pub(super) shared: Shared<MapRecord>,
+    seed: u64,
+}
+
+handle!(Map, seed);
+
+/// So often one who reads without the lock tries again, before it takes that.
+const TRIES: usize = 64;
+
+impl Map {
+    /// A map without entries.
+    pub fn new(signature: u64) -> Result<Map> {
+        let mut seed = 0;
+        let shared = Shared::create(size_of::<MapRecord>(), signature, |record: &MapRecord, _| {
+            // Known to nobody outside: not to those whose keys these will be.
+            seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), record as *const MapRecord);
+            record.set(&crate::family::current()?.arena, seed)
+        })?;
+        Ok(Map { shared, seed })
+    }
+
+    /// What has travelled.
+    pub fn from_share(share: Arc<Share>, signature: u64) -> Result<Map> {
+        let shared: Shared<MapRecord> = Shared::from_share(share, signature)?;
+        let seed = shared.seed.load(Acquire);
+        Ok(Map { shared, seed })
+    }
+
+    fn details(&self) -> [(&'static str, u64); 1] {
+        [("len", self.len().unwrap_or(0) as u64)]
+    }
+
+    #[inline]
+    pub(super) fn key<'k>(&self, bytes: &'k [u8]) -> Key<'k> {
+        Key::new(bytes, self.seed)
+    }
+
+    /// Says which map it is, to a thread that is about to change it.
+    #[inline]
+    pub(super) fn number(&self) -> u64 {
+        self.shared.share().target().generation
+    }
+
+    /// The arena, for one who is about to take locks of this map.
+    #[inline]
+    pub(super) fn for_locks(&self) -> Result<&'static Arena> {
+        let arena = self.shared.checked()?;
+        if is_busy(self.number()) { Err(would_deadlock()) } else { Ok(arena) }
+    }
+
+    /// The key's value.
+    #[inline]
+    pub fn get(&self, key: &[u8], out: &mut Vec<u8>) -> Result<Option<Vec<Arc<Share>>>> {
+        let (arena, key, start) = (self.shared.checked()?, self.key(key), out.len());
+        let seen = self.look(arena, &key, |page| {
+            out.truncate(start);
+            match page.find(key.hash, |cell| cell.has_key(&key))? {
+                Some(found) if found.cell.is_boxed() && found.cell.has_handles()? => Ok(Seen::Handles),
+                Some(found) => found.cell.value(out).map(|()| Seen::Value),
+                None => Ok(Seen::Nothing),
+            }
+        });
+        match seen? {
+            Seen::Value => Ok(Some(Vec::new())),
+            Seen::Nothing => Ok(None),
+            Seen::Handles | Seen::Unrest => self.get_locked(&key, out, start),
+        }
+    }
+
+    #[cold]
+    fn get_locked(&self, key: &Key<'_>, out: &mut Vec<u8>, start: usize) -> Result<Option<Vec<Arc<Share>>>> {
+        out.truncate(start);
+        let locked = self.lock(self.for_locks()?, key)?;
+        let Some(found) = locked.find(key)? else { return Ok(None) };
+        found.cell.value(out).map_err(corrupted)?;
+        found.cell.shares(locked.arena).map(Some)
+    }
+
+    /// Whether there is such a key.
+    #[inline]
+    pub fn contains(&self, key: &[u8]) -> Result<bool> {
+        let (arena, key) = (self.shared.checked()?, self.key(key));
+        let seen = self.look(arena, &key, |page| {
+            let found = page.find(key.hash, |cell| cell.has_key(&key))?;
+            Ok(if found.is_some() { Seen::Value } else { Seen::Nothing })
+        });
+        match seen? {
+            Seen::Value => Ok(true),
+            Seen::Nothing => Ok(false),
+            Seen::Handles | Seen::Unrest => {
+                Ok(self.lock(self.for_locks()?, &key)?.find(&key)?.is_some())
+            },
+        }
+    }
+
+    /// What `f` sees in the key's page, without a lock.
+    #[inline]
+    fn look(
+        &self,
+        arena: &Arena,
+        key: &Key<'_>,
+        mut f: impl FnMut(Page<'_>) -> Result<Seen, Torn>,
+    ) -> Result<Seen> {
+        let record = self.shared.get();
+        for _ in 0..TRIES {
+            let shape = record.shape();
+            let Some(shard) = record.shard_unchecked(arena, shape.shard_of(key.hash)) else {
+                if record.shape() == shape {
+                    return Err(Error::corrupted("the shards of a map"));
+                }
+                continue;
+            };
+            let seen = shard.observe(|| {
+                if shard.intent.load(Acquire) != 0 {
+                    return Ok(Seen::Unrest);
+                }
+                let name = PageName::of_epoch(shard.page.load(Acquire), shape.epoch());
+                if name.is_none() { Ok(Seen::Nothing) } else { f(Page::open(arena, name)?) }
+            });
+            if let Some(seen) = seen
+                && record.shape() == shape
+            {
+                return seen.map_err(corrupted);
+            }
+            std::hint::spin_loop();
+        }
+        Ok(Seen::Unrest)
+    }
+
+    /// Takes the lock of the key's shard.
+    #[inline]
+    pub(super) fn lock(&self, arena: &'static Arena, key: &Key<'_>) -> Result<Locked<'static>> {
+        loop {
+            let index = self.shared.shape().shard_of(key.hash);
+            if let Some(locked) = self.lock_shard(arena, index)?
+                && locked.shape.shard_of(key.hash) == index
+            {
+                return Ok(locked);
+            }
+        }
+    }
+
+    /// Takes the lock of a shard, and mends that if its last holder died. `None`: there is no such shard any more.
+    #[inline]
+    pub(super) fn lock_shard(&self, arena: &'static Arena, index: usize) -> Result<Option<Locked<'static>>> {
+        let record = self.shared.get();
+        let shard = record.shard(arena, index)?;
+        let how = self.acquire(arena, shard);
+        // From here on the shard keeps its entries. What was locked may be out of use by now, or another map's.
+        let shape = record.shape();
+        if index >= shape.shards() || !record.shard(arena, index).is_ok_and(|now| std::ptr::eq(now, shard)) {
+            match how {
+                sync::Locked::Clean => shard.lock.unlock(),
+                // To be mended by who knows what it is.
+                sync::Locked::Recovered => shard.lock.resign(),
+            }
+            return Ok(None);
+        }
+        let locked = Locked::new(arena, record, shard, index, shape);
+        if how == sync::Locked::Recovered {
+            locked.repair()?;
+        }
+        Ok(Some(locked))
+    }
+
+    #[inline]
+    fn acquire(&self, arena: &'static Arena, shard: &Shard) -> sync::Locked {
+        let me = arena.me().tag();
+        shard.lock.try_lock_clean(me).unwrap_or_else(|| self.acquire_slow(arena, shard))
+    }
+
+    #[cold]
+    fn acquire_slow(&self, arena: &'static Arena, shard: &Shard) -> sync::Locked {
+        let (me, never) = (arena.me().tag(), Deadline::NEVER);
+        wait::spin_at_lock(never, || shard.lock.try_lock(me, arena))
+            .or_else(|| {
+                let _note = waits::note(&self.shared, never);
+                shard.lock.lock_asleep(me, arena, never)
+            })
+            .expect("a wait without a deadline ends with the lock")
+    }
+
+    /// Sets the key's value. What it was before is appended to `before`, if that is wanted.
+    #[inline]
+    pub fn insert(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        shares: &[Arc<Share>],
+        before: Option<&mut Vec<u8>>,
+    ) -> Result<Option<Vec<Arc<Share>>>> {
+        self.put(key, value, shares, before, true)
+    }
+
+    /// Sets the key's value if there is such a key: what it was before.
+    pub fn replace(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        shares: &[Arc<Share>],
+        before: &mut Vec<u8>,
+    ) -> Result<Option<Vec<Arc<Share>>>> {
+        self.put(key, value, shares, Some(before), false)
+    }
+
+    #[inline]
+    fn put(
+        &self,
+        key: &[u8],
+        value: &[u8],
+        shares: &[Arc<Share>],
+        before: Option<&mut Vec<u8>>,
+        also_new: bool,
+    ) -> Result<Option<Vec<Arc<Share>>>> {
+        let (arena, key) = (self.for_locks()?, self.key(key));
+        let new = NewCell::new(arena, &key, value, shares)?;
+        let locked = self.lock(arena, &key)?;
+        let old = locked.find(&key)?;
+        if old.is_none() && !also_new {
+            return Ok(None);
+        }
+        let seen = match (&old, before) {
+            (Some(old), Some(before)) => {
+                old.cell.value(before).map_err(corrupted)?;
+                Some(old.cell.shares(arena)?)
+            }
+            (Some(_), None) => Some(Vec::new()),
+            (None, _) => None,
+        };
+        let replaced = locked.put(&key, new, old)?;
+        self.finish(locked, replaced);
+        Ok(seen)
+    }
+
+    /// Removes the key: its value is appended to `before`.
+    pub fn remove(&self, key: &[u8], before: &mut Vec<u8>) -> Result<Option<Vec<Arc<Share>>>> {
+        let (arena, key) = (self.for_locks()?, self.key(key));
+        let locked = self.lock(arena, &key)?;
+        let Some(old) = locked.find(&key)? else { return Ok(None) };
+        old.cell.value(before).map_err(corrupted)?;
+        let shares = old.cell.shares(arena)?;
+        let replaced = locked.take(&old)?;
+        self.finish(locked, replaced);
+        Ok(Some(shares))
+    }
+
+    /// Releases the lock; frees what lay in a box, and sees to the number of shards.
+    #[inline]
+    pub(super) fn finish(&self, locked: Locked<'_>, replaced: Option<Lent>) {
+        let (arena, growth) = (locked.arena, locked.growth());
+        drop(locked);
+        if let Some(lent) = replaced {
+            lent.discard(arena);
+        }
+        grow::see_to(self, arena, growth);
+    }
+
+    /// Keeps this thread from taking a lock of this map twice, while code of the user's runs with one.
+    pub(super) fn busy(&self) -> Busy {
+        Busy::new(self.number())
+    }
+}
+
+/// What a look came to.
+enum Seen {
+    Value,
+    Nothing,
+    /// There are handles in the value: for that the lock is needed.
+    Handles,
+    /// A transaction is being carried out, or others change the shard all the time.
+    Unrest,
+}
+
+#[cold]
+pub(super) fn would_deadlock() -> Error {
+    Error::new(
+        ErrorKind::WouldDeadlock,
+        "this thread is changing the dictionary (it's in the closure of an update or a transaction) and would wait for itself: \
+         change several keys together by a transaction",
+    )
+}

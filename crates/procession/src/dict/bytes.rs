@@ -1,0 +1,58 @@
+//! Keys and values as bytes, and back.
+
+use crate::{
+    channel::{RecvError, wire},
+    codec,
+};
+use procession_core::{Error, ErrorKind, Result, Share};
+use serde::{Serialize, de::DeserializeOwned};
+use std::{any::type_name, cell::Cell, sync::Arc};
+
+thread_local! {
+    /// Kept from call to call: for a key, with a value behind it, and for a value that is found.
+    static BUFFERS: Cell<[Vec<u8>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
+}
+
+/// Larger ones aren't kept.
+const KEPT: usize = 64 << 10;
+
+/// Runs `f` with two empty buffers.
+#[inline]
+pub(super) fn with_buffers<R>(f: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> R) -> R {
+    // Taken out: `f` may run code of the user's, which may come here as well.
+    let [mut first, mut second] = BUFFERS.take();
+    first.clear();
+    second.clear();
+    let result = f(&mut first, &mut second);
+    if first.capacity() <= KEPT && second.capacity() <= KEPT {
+        BUFFERS.set([first, second]);
+    }
+    result
+}
+
+/// Appends the key's bytes.
+#[inline]
+pub(super) fn encode_key<Q: Serialize + ?Sized>(key: &Q, bytes: &mut Vec<u8>) -> Result<()> {
+    if codec::encode(key, bytes)?.is_empty() { Ok(()) } else { Err(handle_in_key::<Q>()) }
+}
+
+#[cold]
+fn handle_in_key<Q: ?Sized>() -> Error {
+    let name = type_name::<Q>();
+    Error::new(ErrorKind::Codec, format!("a key of type {name} has a handle in it: only values can have any"))
+}
+
+/// Appends the value's bytes, and gives the handles in it.
+#[inline]
+pub(super) fn encode<V: Serialize + 'static>(value: &V, bytes: &mut Vec<u8>) -> Result<Vec<Arc<Share>>> {
+    wire::append(value, bytes)
+}
+
+/// The value that the bytes are.
+#[inline]
+pub(super) fn decode<V: DeserializeOwned + 'static>(bytes: &[u8], shares: &[Arc<Share>]) -> Result<V> {
+    wire::decode(bytes, shares).map_err(|error| match error {
+        RecvError::Undecodable { error, .. } | RecvError::Failed(error) => error,
+        error => Error::new(ErrorKind::Codec, error.to_string()),
+    })
+}
