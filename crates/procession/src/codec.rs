@@ -32,6 +32,7 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], shares: &[Arc<Share>]) -
     if shares.is_empty() { take(bytes) } else { travel::receiving(shares, || take(bytes)) }
 }
 
+#[inline]
 fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),

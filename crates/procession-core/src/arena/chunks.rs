@@ -44,15 +44,18 @@ impl Use {
 const RELEASE_CHUNKS: usize = 64;
 
 impl Arena {
+    #[inline]
     pub(super) fn high_water(&self) -> usize {
         (self.header().high_water.load(Acquire) as usize).min(self.geometry.chunks())
     }
 
+    #[inline]
     fn entry(&self, chunk: usize) -> &Entry {
         self.shared(self.geometry.entry(chunk))
     }
 
     /// What the chunk is used for; a count or class that cannot be is an error.
+    #[inline]
     pub(super) fn chunk_use(&self, chunk: usize) -> Result<Use> {
         let bits = self.entry(chunk).word.load(Acquire);
         let number = (bits >> 32) as usize;
@@ -124,6 +127,43 @@ impl Arena {
             self.commit_use(chunk, 1, appended, Use::Span(class));
             Ok(chunk)
         })
+    }
+
+    /// Makes a chunk that was cut into blocks free, if all of these are.
+    ///
+    /// They are taken first, all of them, so that nobody else takes one. If this process is killed meanwhile the sweep frees them; if
+    /// that was after the entry's store, when the chunk is cut again.
+    pub(super) fn give_up_span(&self, chunk: usize, class: usize) {
+        let mine = BlockState::Raw(self.me());
+        self.locked(&self.header().chunk_lock, || {
+            if self.chunk_use(chunk).ok() != Some(Use::Span(class)) {
+                return;
+            }
+            let blocks: Vec<Block<'_>> = self.small_blocks(chunk, class).collect();
+            let taken = blocks.iter().take_while(|block| block.change_state(BlockState::Free, mine)).count();
+            if taken == blocks.len() {
+                kill_point!(SpanBeforeEntry);
+                self.set_use(chunk, Use::Free);
+                kill_point!(SpanAfterEntry);
+            }
+            for block in &blocks[..taken] {
+                block.change_state(mine, BlockState::Free);
+            }
+        });
+    }
+
+    /// Gives the memory of all free chunks back.
+    pub(crate) fn trim(&self) {
+        self.locked(&self.header().chunk_lock, || {
+            let free: Vec<usize> =
+                self.uses().filter(|(_, found)| *found == Use::Free).map(|(chunk, _)| chunk).collect();
+            for run in free.chunk_by(|a, b| a + 1 == *b) {
+                // In this order: nobody takes what is empty for something that has memory.
+                run.iter().for_each(|chunk| self.set_use(*chunk, Use::Empty));
+                kill_point!(ChunkBeforeRelease);
+                self.mapping.release(self.geometry.chunk(run[0]), run.len() * CHUNK);
+            }
+        });
     }
 
     /// The first of `count` free chunks in a row, and whether they lie behind the high-water mark.

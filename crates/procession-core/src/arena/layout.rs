@@ -126,11 +126,16 @@ unsafe impl Shared for [Slot; SLOTS] {}
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Geometry {
     chunks: usize,
+    controls: usize,
+    data: usize,
 }
 
 impl Geometry {
     pub(super) fn new(chunks: usize) -> Geometry {
-        Geometry { chunks }
+        let mut geometry = Geometry { chunks, controls: 0, data: 0 };
+        geometry.controls = geometry.entry(chunks).next_multiple_of(CONTROL);
+        geometry.data = geometry.control(chunks).next_multiple_of(2 << 20);
+        geometry
     }
 
     pub(super) fn chunks(self) -> usize {
@@ -151,12 +156,12 @@ impl Geometry {
     }
 
     pub(super) fn control(self, chunk: usize) -> usize {
-        self.entry(self.chunks).next_multiple_of(CONTROL) + chunk * CONTROL
+        self.controls + chunk * CONTROL
     }
 
     /// The first data byte of a chunk. Data begins on a 2 MiB boundary.
     pub(super) fn chunk(self, chunk: usize) -> usize {
-        self.control(self.chunks).next_multiple_of(2 << 20) + chunk * CHUNK
+        self.data + chunk * CHUNK
     }
 
     pub(super) fn total(self) -> usize {

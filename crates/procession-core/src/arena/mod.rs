@@ -18,10 +18,7 @@ pub use object::Handle;
 pub(crate) use object::{Kind, Object, Shared};
 
 use crate::{
-    atomic::{
-        AtomicU64,
-        Ordering::{Acquire, Relaxed, Release, SeqCst},
-    },
+    atomic::Ordering::{Acquire, Relaxed, Release, SeqCst},
     error::{Error, ErrorKind, Result},
     members::{Owner, Table, Tag},
     sync::Census,
@@ -207,6 +204,7 @@ impl Arena {
         }
     }
 
+    #[inline]
     fn header(&self) -> &Header {
         self.shared(0)
     }
@@ -223,28 +221,37 @@ impl Arena {
         unsafe { self.mapping.base().add(offset) }
     }
 
-    /// So many words at an offset that was found in shared memory; `None` where there can be none. They may be anybody's.
+    /// So many records at an offset that was found in shared memory; `None` where there can be none. They may be anything.
     #[inline]
-    pub(crate) fn words(&self, offset: u64, count: usize) -> Option<&[AtomicU64]> {
+    pub(crate) fn records_at<T: Shared>(&self, offset: u64, count: usize) -> Option<&[T]> {
+        let there = self.up_to(offset, count)?;
+        (there.len() == count).then_some(there)
+    }
+
+    /// The same, but fewer where there can't be as many.
+    #[inline]
+    pub(crate) fn up_to<T: Shared>(&self, offset: u64, most: usize) -> Option<&[T]> {
         let start = offset as usize;
-        let end = count.checked_mul(8)?.checked_add(start)?;
-        if start % 8 != 0 || start < self.geometry.chunk(0) || end > self.geometry.chunk(self.high_water()) {
+        let limit = self.geometry.chunk(self.high_water());
+        if start % align_of::<T>() != 0 || start < self.geometry.chunk(0) || start >= limit {
             return None;
         }
-        let words = self.pointer(start, end - start).cast::<AtomicU64>();
+        let count = most.min((limit - start) / size_of::<T>());
+        let records = self.pointer(start, count * size_of::<T>()).cast::<T>();
         // SAFETY: bounds and alignment: checked above; behind the high-water mark nothing is looked at, since it has no memory.
-        // Aliasing: atomics, valid for any bits, which others may write at any time. Lifetime: the mapping is never unmapped.
-        Some(unsafe { std::slice::from_raw_parts(words.as_ptr(), count) })
+        // Aliasing: `Shared` types are made of atomics and valid for any bits, so others may write at any time. Lifetime: the mapping
+        // is never unmapped.
+        Some(unsafe { std::slice::from_raw_parts(records.as_ptr(), count) })
     }
 
     /// A record at an offset that was found in shared memory; `None` where there can be none. It may be something else.
     #[inline]
     pub(crate) fn record_at<T: Shared>(&self, offset: u64) -> Option<&T> {
-        self.words(offset, size_of::<T>().div_ceil(8))?;
-        (offset as usize % align_of::<T>() == 0).then(|| self.shared(offset as usize))
+        self.records_at(offset, 1)?.first()
     }
 
     /// A record of atomics at a fixed place, or in a block whose size was checked.
+    #[inline]
     fn shared<T: Shared>(&self, offset: usize) -> &T {
         let pointer = self.pointer(offset, size_of::<T>()).cast::<T>();
         assert!(pointer.is_aligned(), "a misaligned record in the arena");

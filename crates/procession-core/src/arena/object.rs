@@ -2,7 +2,7 @@
 
 use crate::{
     arena::{Arena, Block, BlockState, Stable},
-    atomic::AtomicU64,
+    atomic::{AtomicU32, AtomicU64},
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
 };
@@ -17,6 +17,8 @@ pub(crate) unsafe trait Shared: Sync {}
 
 // SAFETY: bounds: fixed size. Aliasing: an atomic, valid for any bits. Lifetime: no pointers.
 unsafe impl Shared for AtomicU64 {}
+// SAFETY: as for AtomicU64.
+unsafe impl Shared for AtomicU32 {}
 
 /// What an object is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

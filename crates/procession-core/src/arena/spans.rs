@@ -100,7 +100,12 @@ impl Arena {
                 let block = self.small_block(chunk, class, index);
                 if block.change_state(BlockState::Free, BlockState::Raw(owner)) {
                     kill_point!(BlockAfterTag);
-                    return Some(block);
+                    // As long as one of its blocks is taken a chunk stays what it is. Before that it may have become another one.
+                    if self.chunk_use(chunk).ok() == Some(Use::Span(class)) {
+                        return Some(block);
+                    }
+                    block.change_state(BlockState::Raw(owner), BlockState::Free);
+                    return None;
                 }
             }
         }
@@ -116,8 +121,28 @@ impl Arena {
         if freed {
             kill_point!(BlockAfterUntag);
             self.set_hint(block);
+            self.free_span(block);
         }
         freed
+    }
+
+    /// Gives up the chunk that the block was the last one of, unless it's where the next one will be taken from.
+    fn free_span(&self, block: Block<'_>) {
+        let chunk = (block.offset as usize - self.geometry.chunk(0)) / CHUNK;
+        let Ok(Use::Span(class)) = self.chunk_use(chunk) else { return };
+        let is_general = class < GENERAL;
+        if is_general
+            && self.is_unused(chunk, class)
+            && self.header().class_hints[class].load(Relaxed) as usize != chunk
+        {
+            self.give_up_span(chunk, class);
+        }
+    }
+
+    /// Whether all blocks of the chunk are probably free.
+    fn is_unused(&self, chunk: usize, class: usize) -> bool {
+        let free = self.control(chunk).hints.iter().map(|word| word.load(Relaxed).count_ones());
+        free.sum::<u32>() as usize >= blocks_in(class)
     }
 
     fn set_hint(&self, block: Block<'_>) {
@@ -134,10 +159,11 @@ impl Arena {
     pub(crate) fn mend_blocks(&self) {
         for (chunk, found) in self.uses() {
             match found {
-                Use::Span(class) => self
-                    .small_blocks(chunk, class)
-                    .filter(|block| block.state() == BlockState::Free)
-                    .for_each(|block| self.set_hint(block)),
+                Use::Span(class) => {
+                    let free =
+                        self.small_blocks(chunk, class).filter(|block| block.state() == BlockState::Free);
+                    free.for_each(|block| self.set_hint(block));
+                }
                 Use::Large(count) => {
                     let block = self.large_block(chunk, count);
                     if block.state() == BlockState::Free {

@@ -2,23 +2,23 @@
 
 use super::{
     cell::{Cell, NewCell, UNIT},
-    page::{FEWEST_SLOTS, Page, PageName, Torn, slot_word},
+    page::{LAST_POSITION, LINE, Page, PageName, Torn, slot_word},
     shard::Shard,
 };
 use crate::{
     arena::{Arena, Block},
     atomic::{
-        AtomicU64,
+        AtomicU32, AtomicU64,
         Ordering::{Relaxed, Release},
     },
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
 };
 
 /// A page of this process's that will be a shard's. Freed unless it's committed.
 pub(super) struct PageDraft {
     arena: &'static Arena,
     block: Block<'static>,
-    slots: &'static [AtomicU64],
+    slots: &'static [AtomicU32],
     name: PageName,
     used: u32,
     count: u32,
@@ -44,19 +44,22 @@ impl Load {
 const SMALLEST: usize = 512;
 
 impl PageDraft {
-    /// A page for so much, and half as much again.
+    /// A page for so much, and a third as much again.
     pub(super) fn new(arena: &'static Arena, load: Load, epoch: u64) -> Result<PageDraft> {
-        let slots = (load.entries * 3 / 2 + 1).next_power_of_two().max(FEWEST_SLOTS);
-        let units = load.units + load.units / 2;
-        let block = arena.alloc((slots * 8 + units * UNIT).max(SMALLEST))?;
-        let words = block.records::<AtomicU64>(0, slots)?;
+        let slots = (load.entries * 2).max(1).next_multiple_of(LINE);
+        let units = load.units + load.units / 3;
+        if units > LAST_POSITION as usize / 2 {
+            return Err(too_large());
+        }
+        let block = arena.alloc((slots * 4 + units * UNIT).max(SMALLEST))?;
+        let words = block.records::<AtomicU32>(0, slots)?;
         words.iter().for_each(|slot| slot.store(0, Relaxed));
         Ok(PageDraft {
             arena,
             block,
             slots: words,
             name: PageName::new(block, slots, epoch),
-            used: (slots * 8 / UNIT) as u32,
+            used: (slots * 4 / UNIT) as u32,
             count: 0,
             has_boxes: false,
             is_committed: false,
@@ -91,8 +94,8 @@ impl PageDraft {
         Ok(room)
     }
 
-    pub(super) fn copy(&mut self, hash: u32, cell: Cell<'_>) -> Result<()> {
-        let room = self.add(hash, cell.units(), cell.is_boxed())?;
+    pub(super) fn copy(&mut self, cell: Cell<'_>) -> Result<()> {
+        let room = self.add(cell.hash(), cell.units(), cell.is_boxed())?;
         cell.copy_to(room);
         Ok(())
     }
@@ -106,7 +109,7 @@ impl PageDraft {
     /// Completes the shard's head for this page, before that is committed: for who has the lock. (Whoever takes the lock over makes
     /// it anew.)
     pub(super) fn describe(&self, shard: &Shard) {
-        let first = (self.slots.len() * 8 / UNIT) as u32;
+        let first = (self.slots.len() * 4 / UNIT) as u32;
         shard.spare.store(0, Relaxed);
         shard.size.store((self.block.size() / UNIT) as u32, Relaxed);
         shard.used.store(self.used, Relaxed);
@@ -131,6 +134,12 @@ impl Drop for PageDraft {
             self.arena.free(self.block, self.arena.me());
         }
     }
+}
+
+#[cold]
+fn too_large() -> Error {
+    let text = "a part of a map would become larger than it can be: it has more entries than a map can be divided for";
+    Error::new(ErrorKind::OutOfMemory, text)
 }
 
 #[cold]

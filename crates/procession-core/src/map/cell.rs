@@ -3,10 +3,10 @@
 //! | words | |
 //! |---|---|
 //! | 0 | which of the map's entries it is, in the order in which they came |
-//! | 1 | the key's length in bytes (bits 0..32), the value's (32..63) |
+//! | 1 | the key's length in bytes (bits 0..12), the value's (12..24); its key's hash (32..64) |
 //! | from 2 | the key, filled up with zeros to whole words; the value, likewise |
 //!
-//! An entry that is long or has handles in it lies in a block of its own (`message`), a *box*; then bit 63 of word 1 is set, and words
+//! An entry that is long or has handles in it lies in a block of its own (`message`), a *box*; then bit 24 of word 1 is set, and words
 //! 2 to 5 are the key's whole hash, and the block's offset, length and stamp. In the block: the key's length (8 bytes), the key,
 //! filled up, the value.
 
@@ -24,11 +24,15 @@ use std::sync::Arc;
 pub(super) const UNIT: usize = 16;
 
 const HEAD: usize = 2;
-const BOXED: u64 = 1 << 63;
-const BOX_WORDS: usize = HEAD + 4;
+const LEN_BITS: u32 = 12;
+const BOXED: u64 = 1 << 24;
+const BOX_WORDS: usize = 4;
 
 /// An entry with more bytes has a box.
-pub(super) const LONGEST: usize = 1024;
+const LONGEST: usize = 1024;
+
+/// More words no cell has.
+const MOST_WORDS: usize = HEAD + LONGEST / 8 + 2;
 
 fn words_of(len: usize) -> usize {
     len.div_ceil(8)
@@ -38,41 +42,50 @@ fn words_of(len: usize) -> usize {
 #[derive(Clone, Copy)]
 pub(super) struct Cell<'a> {
     arena: &'a Arena,
-    order: u64,
-    lens: u64,
-    /// After the head: key and value, or what names the box.
-    body: &'a [AtomicU64],
-    head: &'a [AtomicU64],
+    /// The second word.
+    head: u64,
+    words: &'a [AtomicU64],
 }
 
 impl<'a> Cell<'a> {
     #[inline]
     pub(super) fn open(arena: &'a Arena, offset: u64) -> Result<Cell<'a>, Torn> {
-        let head = arena.words(offset, HEAD).ok_or(Torn)?;
-        let lens = head[1].load(Relaxed);
-        let body = arena.words(offset + HEAD as u64 * 8, body_words(lens)).ok_or(Torn)?;
-        Ok(Cell { arena, order: head[0].load(Relaxed), lens, body, head })
+        let words: &[AtomicU64] = arena.up_to(offset, MOST_WORDS).ok_or(Torn)?;
+        let head = words.get(1).ok_or(Torn)?.load(Relaxed);
+        let words = words.get(..HEAD + body_words(head)).ok_or(Torn)?;
+        Ok(Cell { arena, head, words })
+    }
+
+    /// Key and value, or what names the box.
+    #[inline]
+    fn body(self) -> &'a [AtomicU64] {
+        &self.words[HEAD..]
+    }
+
+    #[inline]
+    pub(super) fn hash(self) -> u32 {
+        (self.head >> 32) as u32
     }
 
     #[inline]
     pub(super) fn order(self) -> u64 {
-        self.order
+        self.words[0].load(Relaxed)
     }
 
     #[inline]
     pub(super) fn is_boxed(self) -> bool {
-        self.lens & BOXED != 0
+        self.head & BOXED != 0
     }
 
     /// How many units it takes.
     #[inline]
     pub(super) fn units(self) -> u32 {
-        units(self.body.len())
+        units(self.words.len())
     }
 
     /// The box; 0 words if there is none.
     pub(super) fn lent(self) -> Option<Lent> {
-        let word = |at: usize| self.body.get(at).map(|word| word.load(Relaxed));
+        let word = |at: usize| self.body().get(at).map(|word| word.load(Relaxed));
         if !self.is_boxed() {
             return None;
         }
@@ -81,25 +94,25 @@ impl<'a> Cell<'a> {
 
     #[inline]
     fn key_len(self) -> usize {
-        self.lens as u32 as usize
+        key_len(self.head)
     }
 
     #[inline]
     fn value_len(self) -> usize {
-        (self.lens >> 32) as usize
+        value_len(self.head)
     }
 
     /// Whether the key is this one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn has_key(self, key: &Key<'_>) -> Result<bool, Torn> {
         if self.is_boxed() {
-            if self.body[0].load(Relaxed) != key.whole {
+            if self.body()[0].load(Relaxed) != key.whole {
                 return Ok(false);
             }
             let contents = self.contents()?;
             return Ok(contents.key_len == key.bytes.len() && is_same(contents.key, key.bytes));
         }
-        Ok(self.key_len() == key.bytes.len() && is_same(self.body, key.bytes))
+        Ok(self.key_len() == key.bytes.len() && is_same(self.body(), key.bytes))
     }
 
     /// What is in the box.
@@ -120,7 +133,7 @@ impl<'a> Cell<'a> {
             let contents = self.contents()?;
             return append(contents.value, contents.value_len, out);
         }
-        append(self.body.get(words_of(self.key_len())..).ok_or(Torn)?, self.value_len(), out)
+        append(self.body().get(words_of(self.key_len())..).ok_or(Torn)?, self.value_len(), out)
     }
 
     /// Appends the key's bytes.
@@ -129,7 +142,7 @@ impl<'a> Cell<'a> {
             let contents = self.contents()?;
             return append(contents.key, contents.key_len, out);
         }
-        append(self.body, self.key_len(), out)
+        append(self.body(), self.key_len(), out)
     }
 
     /// Whether there are handles in it: they can be received only under the shard's lock.
@@ -150,7 +163,7 @@ impl<'a> Cell<'a> {
 
     /// Copies the whole of it to where nobody reads yet.
     pub(super) fn copy_to(self, room: &[AtomicU64]) {
-        for (to, from) in room.iter().zip(self.head.iter().chain(self.body)) {
+        for (to, from) in room.iter().zip(self.words) {
             to.store(from.load(Relaxed), Relaxed);
         }
     }
@@ -164,17 +177,23 @@ struct Contents<'a> {
 }
 
 #[inline]
-fn body_words(lens: u64) -> usize {
-    if lens & BOXED != 0 {
-        BOX_WORDS - HEAD
-    } else {
-        words_of(lens as u32 as usize) + words_of((lens >> 32) as usize)
-    }
+fn key_len(head: u64) -> usize {
+    (head & ((1 << LEN_BITS) - 1)) as usize
 }
 
 #[inline]
-fn units(body_words: usize) -> u32 {
-    ((HEAD + body_words) * 8).div_ceil(UNIT) as u32
+fn value_len(head: u64) -> usize {
+    key_len(head >> LEN_BITS)
+}
+
+#[inline]
+fn body_words(head: u64) -> usize {
+    if head & BOXED != 0 { BOX_WORDS } else { words_of(key_len(head)) + words_of(value_len(head)) }
+}
+
+#[inline]
+fn units(words: usize) -> u32 {
+    (words * 8).div_ceil(UNIT) as u32
 }
 
 /// Whether the words begin with these bytes.
@@ -255,16 +274,17 @@ impl<'k> NewCell<'k> {
     }
 
     #[inline]
-    fn lens(&self) -> u64 {
-        match self.boxed {
+    fn head(&self) -> u64 {
+        let lens = match self.boxed {
             Some(_) => BOXED,
-            None => self.key.bytes.len() as u64 | (self.value.len() as u64) << 32,
-        }
+            None => self.key.bytes.len() as u64 | (self.value.len() as u64) << LEN_BITS,
+        };
+        lens | u64::from(self.key.hash) << 32
     }
 
     #[inline]
     pub(super) fn units(&self) -> u32 {
-        units(body_words(self.lens()))
+        units(HEAD + body_words(self.head()))
     }
 
     /// Writes it to where nobody reads yet.
@@ -272,7 +292,7 @@ impl<'k> NewCell<'k> {
     pub(super) fn write(&self, room: &[AtomicU64], order: u64) {
         let (head, body) = room.split_at(HEAD);
         head[0].store(order, Relaxed);
-        head[1].store(self.lens(), Relaxed);
+        head[1].store(self.head(), Relaxed);
         match &self.boxed {
             Some(draft) => {
                 let lent = draft.lent();
@@ -300,9 +320,9 @@ impl<'k> NewCell<'k> {
 #[cold]
 fn draft(arena: &'static Arena, key: &[u8], value: &[u8], shares: &[Arc<Share>]) -> Result<Draft> {
     let start = 8 + words_of(key.len()) * 8;
-    let len = start.checked_add(value.len()).ok_or_else(|| {
-        Error::new(ErrorKind::OutOfMemory, "a value of more bytes than there are")
-    })?;
+    let len = start
+        .checked_add(value.len())
+        .ok_or_else(|| Error::new(ErrorKind::OutOfMemory, "a value of more bytes than there are"))?;
     let mut draft = Draft::new(arena, len, shares)?;
     let bytes = draft.as_slice_mut();
     bytes[..8].copy_from_slice(&(key.len() as u64).to_le_bytes());

@@ -4,7 +4,7 @@ use super::{
     cell::Cell,
     page::{Page, PageName},
     record::{GROUP, MapRecord},
-    shape::Shape,
+    shape::{FEWEST, Shape},
     shard::Shard,
     transaction::decided,
 };
@@ -87,7 +87,7 @@ fn look_at_boxes(
 /// Corrupted ones are passed over.
 fn for_each_cell(arena: &Arena, name: PageName, mut f: impl FnMut(Cell<'_>)) {
     if let Ok(page) = Page::open(arena, name) {
-        page.entries().flatten().for_each(|(_, _, cell)| f(cell));
+        page.entries().flatten().for_each(|entry| f(entry.cell));
     }
 }
 
@@ -124,6 +124,9 @@ pub(crate) fn dispose(arena: &Arena, record: &MapRecord) {
     }
     for root in &record.roots {
         free(arena, root, root.load(Acquire));
+    }
+    if shape.shards() > FEWEST {
+        arena.trim();
     }
     // Records that are free name nothing.
     record.shape.store(Shape::new().0, SeqCst);

@@ -1,12 +1,6 @@
 //! One entry with the shard's lock held, for code of the user's that changes it.
 
-use super::{
-    Key,
-    build::corrupted,
-    cell::NewCell,
-    locked::Locked,
-    map::Map,
-};
+use super::{Key, build::corrupted, cell::NewCell, locked::Locked, map::Map};
 use crate::{error::Result, message::Lent, references::Share};
 use std::{cell::RefCell, fmt, sync::Arc};
 

@@ -7,6 +7,7 @@ use super::{
     build::{Load, PageDraft},
     locked::{Growth, LARGE, Locked},
     map::Map,
+    page::Found,
     record::GROUP,
     shape::{FEWEST, MOST, Shape},
 };
@@ -70,19 +71,26 @@ fn grow(map: &Map, arena: &'static Arena) -> Result<()> {
     grown
 }
 
-fn divide(map: &Map, arena: &'static Arena, before: Shape, after: Shape, old: usize, new: usize) -> Result<()> {
+fn divide(
+    map: &Map,
+    arena: &'static Arena,
+    before: Shape,
+    after: Shape,
+    old: usize,
+    new: usize,
+) -> Result<()> {
     let record = map.shared.get();
     let locked = map.lock_certain(arena, old)?;
     let mut loads = [Load::default(); 2];
-    locked.for_each(|hash, cell| {
-        loads[usize::from(after.shard_of(hash) == new)].add(cell.units());
+    locked.for_each(|Found { cell, .. }| {
+        loads[usize::from(after.shard_of(cell.hash()) == new)].add(cell.units());
         Ok(())
     })?;
     let [mut stay, mut go] = loads.map(|load| PageDraft::new(arena, load, before.epoch()));
-    locked.for_each(|hash, cell| {
-        let draft = if after.shard_of(hash) == new { &mut go } else { &mut stay };
+    locked.for_each(|Found { cell, .. }| {
+        let draft = if after.shard_of(cell.hash()) == new { &mut go } else { &mut stay };
         match draft {
-            Ok(draft) => draft.copy(hash, cell),
+            Ok(draft) => draft.copy(cell),
             Err(e) => Err(e.clone()),
         }
     })?;
@@ -122,7 +130,7 @@ fn shrink(map: &Map, arena: &'static Arena) -> Result<()> {
     let going = map.lock_certain(arena, last)?;
     let mut load = Load::default();
     for locked in [&staying, &going] {
-        locked.for_each(|_, cell| {
+        locked.for_each(|Found { cell, .. }| {
             load.add(cell.units());
             Ok(())
         })?;
@@ -149,7 +157,7 @@ fn merge(
     } else {
         let mut draft = PageDraft::new(arena, load, before.epoch())?;
         for locked in [&staying, &going] {
-            locked.for_each(|hash, cell| draft.copy(hash, cell))?;
+            locked.for_each(|entry| draft.copy(entry.cell))?;
         }
         let freed = going.own_page()?;
         // With what isn't looked for there yet.

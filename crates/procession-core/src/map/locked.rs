@@ -3,8 +3,8 @@
 use super::{
     Key,
     build::{Load, PageDraft, corrupted},
-    cell::{Cell, NewCell, UNIT},
-    page::{Found, Page, PageName, REMOVED, Torn, slot_word},
+    cell::{NewCell, UNIT},
+    page::{Found, Page, PageName, REMOVED, slot_word},
     record::MapRecord,
     shape::Shape,
     shard::Shard,
@@ -13,7 +13,7 @@ use crate::{
     arena::{Arena, Block},
     atomic::{
         AtomicU32,
-        Ordering::{Acquire, Relaxed},
+        Ordering::{Relaxed, Release},
     },
     error::{Error, Result},
     kill_point::kill_point,
@@ -45,9 +45,9 @@ pub(super) enum Growth {
 /// When a page gets larger than this, the map gets one more shard.
 pub(super) const LARGE: usize = 8 << 10;
 
-/// A slot of eight stays empty at least, so that a look for what isn't there ends soon.
+/// Some slots stay empty, so that a look for what isn't there ends soon.
 fn is_full(filled: usize, slots: usize) -> bool {
-    filled * 4 >= slots * 3
+    filled * 8 >= slots * 7
 }
 
 impl Drop for Locked<'_> {
@@ -104,23 +104,20 @@ impl<'m> Locked<'m> {
         }
     }
 
-    /// Calls `f` with the hash and the cell of each entry.
-    pub(super) fn for_each(&self, mut f: impl FnMut(u32, Cell<'static>) -> Result<()>) -> Result<()> {
-        self.for_each_at(|_, hash, cell| f(hash, cell))
-    }
-
-    fn for_each_at(&self, mut f: impl FnMut(u32, u32, Cell<'static>) -> Result<()>) -> Result<()> {
+    /// Calls `f` with each entry.
+    pub(super) fn for_each(&self, mut f: impl FnMut(Found<'static>) -> Result<()>) -> Result<()> {
         let Some(page) = self.page()? else { return Ok(()) };
-        for entry in page.entries() {
-            let (hash, position, cell) = entry.map_err(corrupted)?;
-            f(position, hash, cell)?;
-        }
-        Ok(())
+        page.entries().try_for_each(|entry| f(entry.map_err(corrupted)?))
     }
 
     /// Writes the entry into a free cell, and has its slot name that: the one store that commits it. What was the key's entry
     /// before is given back, if it lies in a box.
-    pub(super) fn put(&self, key: &Key<'_>, new: NewCell<'_>, old: Option<Found<'static>>) -> Result<Option<Lent>> {
+    pub(super) fn put(
+        &self,
+        key: &Key<'_>,
+        new: NewCell<'_>,
+        old: Option<Found<'static>>,
+    ) -> Result<Option<Lent>> {
         let mut old = old;
         let units = new.units();
         let position = match self.take_spare(units) {
@@ -150,7 +147,7 @@ impl<'m> Locked<'m> {
         }
         let replaced = self.release_box(old.as_ref())?;
         let was_empty = slot.load(Relaxed) == 0;
-        self.shard.commit(slot, slot_word(key.hash, position));
+        self.shard.commit(|| slot.store(slot_word(key.hash, position), Release));
         new.committed();
         let shard = self.shard;
         let live = shard.live.load(Relaxed).wrapping_add(units);
@@ -173,7 +170,7 @@ impl<'m> Locked<'m> {
     pub(super) fn take(&self, old: &Found<'static>) -> Result<Option<Lent>> {
         let replaced = self.release_box(Some(old))?;
         let shard = self.shard;
-        shard.commit(old.slot, REMOVED);
+        shard.commit(|| old.slot.store(REMOVED, Release));
         shard.live.store(shard.live.load(Relaxed).wrapping_sub(old.cell.units()), Relaxed);
         shard.count.store(shard.count.load(Relaxed).wrapping_sub(1), Relaxed);
         self.set_spare(old);
@@ -222,7 +219,8 @@ impl<'m> Locked<'m> {
         let shard = self.shard;
         let (used, slots) = (shard.used.load(Relaxed), self.page_name().slots());
         let end = used.checked_add(units)?;
-        if end > shard.size.load(Relaxed) || needs_slot && is_full(shard.filled.load(Relaxed) as usize, slots) {
+        if end > shard.size.load(Relaxed) || needs_slot && is_full(shard.filled.load(Relaxed) as usize, slots)
+        {
             return None;
         }
         shard.used.store(end, Relaxed);
@@ -239,9 +237,9 @@ impl<'m> Locked<'m> {
 
     /// A page with all entries but those at certain positions, in which there is room for so much more.
     pub(super) fn draft(&self, mut load: Load, leave_out: impl Fn(u32) -> bool) -> Result<PageDraft> {
-        self.for_each_at(|position, _, cell| {
-            if !leave_out(position) {
-                load.add(cell.units());
+        self.for_each(|entry| {
+            if !leave_out(entry.position) {
+                load.add(entry.cell.units());
             }
             Ok(())
         })?;
@@ -249,9 +247,7 @@ impl<'m> Locked<'m> {
         if draft.bytes() > LARGE {
             self.grown.set(Growth::More);
         }
-        self.for_each_at(|position, hash, cell| {
-            if leave_out(position) { Ok(()) } else { draft.copy(hash, cell) }
-        })?;
+        self.for_each(|entry| if leave_out(entry.position) { Ok(()) } else { draft.copy(entry.cell) })?;
         Ok(draft)
     }
 
@@ -262,7 +258,7 @@ impl<'m> Locked<'m> {
         if shard.count.load(Relaxed) == 0 {
             if let Ok(old) = self.own_page() {
                 self.shard.describe_empty();
-                self.shard.commit(&self.shard.page, 0);
+                self.shard.commit(|| self.shard.page.store(0, Release));
                 self.free_page(old);
                 self.grown.set(Growth::Fewer);
             }
@@ -297,7 +293,7 @@ impl<'m> Locked<'m> {
     pub(super) fn replace_page(&self, mut draft: PageDraft) -> Result<()> {
         let old = self.own_page()?;
         draft.describe(self.shard);
-        self.shard.commit(&self.shard.page, draft.name().0);
+        self.shard.commit(|| self.shard.page.store(draft.name().0, Release));
         draft.committed();
         self.free_page(old);
         Ok(())
@@ -320,21 +316,20 @@ impl<'m> Locked<'m> {
         };
         let size = self.arena.block(self.page_name().offset())?.size() / UNIT;
         let mut load = Load::default();
-        let mut used = page.slots.len() * 8 / UNIT;
-        for slot in page.slots {
-            let Some((hash, position)) = super::page::entry_of(slot.load(Acquire)) else { continue };
-            if self.shape.shard_of(hash) != self.index {
+        let mut used = page.slots.len() * 4 / UNIT;
+        self.for_each(|Found { slot, cell, position }| {
+            if self.shape.shard_of(cell.hash()) != self.index {
                 // It was copied to another shard, which has been committed.
-                shard.commit(slot, REMOVED);
-                continue;
+                shard.commit(|| slot.store(REMOVED, Release));
+                return Ok(());
             }
-            let Ok(cell) = page.cell(position) else { return Err(corrupted(Torn)) };
             load.add(cell.units());
-            used = used.max(position as usize + cell.units() as usize);
+            used = used.max((position + cell.units()) as usize);
             if cell.is_boxed() {
                 shard.boxes.store(1, Relaxed);
             }
-        }
+            Ok(())
+        })?;
         let filled = page.slots.iter().filter(|slot| slot.load(Relaxed) != 0).count();
         let words: [(&AtomicU32, usize); 5] = [
             (&shard.size, size),
@@ -347,5 +342,4 @@ impl<'m> Locked<'m> {
         kill_point!(MapAfterRepair);
         Ok(())
     }
-
 }

@@ -43,7 +43,8 @@ impl Map {
         let mut seed = 0;
         let shared = Shared::create(size_of::<MapRecord>(), signature, |record: &MapRecord, _| {
             // Known to nobody outside: not to those whose keys these will be.
-            seed = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), record as *const MapRecord);
+            seed =
+                std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), record as *const MapRecord);
             record.set(&crate::family::current()?.arena, seed)
         })?;
         Ok(Map { shared, seed })
@@ -117,9 +118,7 @@ impl Map {
         match seen? {
             Seen::Value => Ok(true),
             Seen::Nothing => Ok(false),
-            Seen::Handles | Seen::Unrest => {
-                Ok(self.lock(self.for_locks()?, &key)?.find(&key)?.is_some())
-            },
+            Seen::Handles | Seen::Unrest => Ok(self.lock(self.for_locks()?, &key)?.find(&key)?.is_some()),
         }
     }
 
@@ -178,7 +177,8 @@ impl Map {
         let how = self.acquire(arena, shard);
         // From here on the shard keeps its entries. What was locked may be out of use by now, or another map's.
         let shape = record.shape();
-        if index >= shape.shards() || !record.shard(arena, index).is_ok_and(|now| std::ptr::eq(now, shard)) {
+        let now = record.shard_unchecked(arena, index);
+        if index >= shape.shards() || !now.is_some_and(|now| std::ptr::eq(now, shard)) {
             match how {
                 sync::Locked::Clean => shard.lock.unlock(),
                 // To be mended by who knows what it is.

@@ -10,44 +10,55 @@ use super::{
 };
 use crate::{
     arena::{Arena, Block},
-    atomic::{AtomicU64, Ordering::Acquire},
+    atomic::{AtomicU32, AtomicU64, Ordering::Acquire},
 };
 
 /// Names a page; 0: there is none.
 ///
-/// | bits 0..35 | 35..40 | 40..64 |
+/// | bits 0..34 | 34..52 | 52..64 |
 /// |---|---|---|
-/// | the block's offset, in units of 64 | the logarithm of the number of slots | the epoch |
+/// | the block's offset, in units of 64 | how many slots there are, in units of 16: a cache line | the epoch |
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PageName(pub(super) u64);
 
-const OFFSET_BITS: u32 = 35;
+const OFFSET_BITS: u32 = 34;
+const LINES: u64 = (1 << (64 - EPOCH_BITS - OFFSET_BITS)) - 1;
 const ALIGNMENT: u64 = 64;
 
-/// Fewer slots there aren't.
-pub(super) const FEWEST_SLOTS: usize = 8;
+/// Slots come by so many.
+pub(super) const LINE: usize = 16;
 
-/// A slot is 0 when it was never used, `REMOVED` when its entry was removed, or has the key's hash (bits 32..64) and the cell's position
-/// (0..32).
-pub(super) const REMOVED: u64 = 1;
+/// A slot is 0 when it was never used, `REMOVED` when its entry was removed, or has the cell's position (bits 0..20) and some of the
+/// key's hash (20..32).
+pub(super) const REMOVED: u32 = 1;
+const POSITION_BITS: u32 = 20;
+
+/// No cell begins behind it.
+pub(super) const LAST_POSITION: u32 = (1 << POSITION_BITS) - 1;
 
 #[inline]
-pub(super) fn slot_word(hash: u32, position: u32) -> u64 {
-    u64::from(hash) << 32 | u64::from(position)
+pub(super) fn slot_word(hash: u32, position: u32) -> u32 {
+    tag(hash) | position
 }
 
-/// The hash and the position that a slot has, if it has an entry.
+/// Bits that say neither which shard it is nor, mostly, which slot.
 #[inline]
-pub(super) fn entry_of(slot: u64) -> Option<(u32, u32)> {
-    (slot > REMOVED).then_some(((slot >> 32) as u32, slot as u32))
+fn tag(hash: u32) -> u32 {
+    hash >> 12 << POSITION_BITS
+}
+
+/// The position that a slot has, if it has an entry.
+#[inline]
+fn position_of(slot: u32) -> Option<u32> {
+    Some(slot & LAST_POSITION).filter(|position| *position > REMOVED)
 }
 
 impl PageName {
     pub(super) const NONE: PageName = PageName(0);
 
     pub(super) fn new(block: Block<'_>, slots: usize, epoch: u64) -> PageName {
-        let slots = u64::from(slots.trailing_zeros()) << OFFSET_BITS;
-        PageName(block.offset() / ALIGNMENT | slots | epoch << (64 - EPOCH_BITS))
+        let lines = (slots / LINE) as u64;
+        PageName(block.offset() / ALIGNMENT | lines << OFFSET_BITS | epoch << (64 - EPOCH_BITS))
     }
 
     /// The page, unless everything was cleared since.
@@ -68,7 +79,7 @@ impl PageName {
 
     #[inline]
     pub(super) fn slots(self) -> usize {
-        1 << (self.0 >> OFFSET_BITS & 31)
+        (self.0 >> OFFSET_BITS & LINES) as usize * LINE
     }
 }
 
@@ -77,13 +88,13 @@ impl PageName {
 pub(super) struct Page<'a> {
     arena: &'a Arena,
     offset: u64,
-    pub(super) slots: &'a [AtomicU64],
+    pub(super) slots: &'a [AtomicU32],
 }
 
 /// Where an entry is.
 #[derive(Clone, Copy)]
 pub(super) struct Found<'a> {
-    pub(super) slot: &'a AtomicU64,
+    pub(super) slot: &'a AtomicU32,
     pub(super) cell: Cell<'a>,
     pub(super) position: u32,
 }
@@ -95,7 +106,7 @@ pub(super) struct Torn;
 impl<'a> Page<'a> {
     #[inline]
     pub(super) fn open(arena: &'a Arena, name: PageName) -> Result<Page<'a>, Torn> {
-        let slots = arena.words(name.offset(), name.slots()).ok_or(Torn)?;
+        let slots = arena.records_at(name.offset(), name.slots()).ok_or(Torn)?;
         Ok(Page { arena, offset: name.offset(), slots })
     }
 
@@ -105,18 +116,19 @@ impl<'a> Page<'a> {
     }
 
     /// Words for a cell of so many units.
+    #[inline]
     pub(super) fn room(self, position: u32, units: u32) -> Result<&'a [AtomicU64], Torn> {
         let offset = self.offset + u64::from(position) * UNIT as u64;
-        self.arena.words(offset, units as usize * (UNIT / 8)).ok_or(Torn)
+        self.arena.records_at(offset, units as usize * (UNIT / 8)).ok_or(Torn)
     }
 
     /// The slots in the order in which those of this hash are looked at.
     #[inline]
-    pub(super) fn probe(self, hash: u32) -> impl Iterator<Item = &'a AtomicU64> {
-        let mask = self.slots.len() - 1;
-        // The low bits say which shard it is.
+    pub(super) fn probe(self, hash: u32) -> impl Iterator<Item = &'a AtomicU32> {
+        // By the high bits; the low ones say which shard it is.
         let start = (u64::from(hash) * self.slots.len() as u64 >> 32) as usize;
-        (0..=mask).map(move |step| &self.slots[(start + step) & mask])
+        let (before, after) = self.slots.split_at(start);
+        after.iter().chain(before)
     }
 
     /// The entry with this hash of which `is_key` says that it's the one.
@@ -128,25 +140,26 @@ impl<'a> Page<'a> {
     ) -> Result<Option<Found<'a>>, Torn> {
         for slot in self.probe(hash) {
             let word = slot.load(Acquire);
-            match entry_of(word) {
-                None if word == 0 => return Ok(None),
-                Some((found, position)) if found == hash => {
-                    let cell = self.cell(position)?;
-                    if is_key(cell)? {
-                        return Ok(Some(Found { slot, cell, position }));
-                    }
+            if word == 0 {
+                break;
+            }
+            if word & !LAST_POSITION == tag(hash)
+                && let Some(position) = position_of(word)
+            {
+                let cell = self.cell(position)?;
+                if is_key(cell)? {
+                    return Ok(Some(Found { slot, cell, position }));
                 }
-                _ => {}
             }
         }
         Ok(None)
     }
 
-    /// Each entry: its hash, its position and its cell.
-    pub(super) fn entries(self) -> impl Iterator<Item = Result<(u32, u32, Cell<'a>), Torn>> {
+    /// Each entry.
+    pub(super) fn entries(self) -> impl Iterator<Item = Result<Found<'a>, Torn>> {
         self.slots.iter().filter_map(move |slot| {
-            let (hash, position) = entry_of(slot.load(Acquire))?;
-            Some(self.cell(position).map(|cell| (hash, position, cell)))
+            let position = position_of(slot.load(Acquire))?;
+            Some(self.cell(position).map(|cell| Found { slot, cell, position }))
         })
     }
 }

@@ -128,7 +128,7 @@ impl MapRecord {
             return self.groups.get(group);
         }
         let (root, first) = root_of(group);
-        arena.words(self.roots.get(root)?.load(Acquire), ROOT << root)?.get(group - first)
+        arena.records_at::<AtomicU64>(self.roots.get(root)?.load(Acquire), ROOT << root)?.get(group - first)
     }
 
     /// A shard, for one who only reads, and sees afterwards that it was one.

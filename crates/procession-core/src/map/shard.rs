@@ -88,9 +88,9 @@ impl Shard {
 
     /// The store that commits a change, of a slot or of the page.
     #[inline]
-    pub(super) fn commit(&self, word: &AtomicU64, value: u64) {
+    pub(super) fn commit(&self, store: impl FnOnce()) {
         kill_point!(MapBeforeCommit);
-        word.store(value, Release);
+        store();
         kill_point!(MapAfterCommit);
         self.raise();
     }
@@ -154,7 +154,7 @@ mod loom_tests {
             for (to, from) in self.cells[new as usize].iter().zip(&self.cells[old as usize]) {
                 to.store(from.load(Relaxed) + 1, Relaxed);
             }
-            self.shard.commit(&self.slot, new);
+            self.shard.commit(|| self.slot.store(new, Release));
             self.shard.spare.store(old, Relaxed);
             self.shard.lock.unlock();
         }

@@ -234,12 +234,14 @@ impl Drop for Journal {
 /// The page that the shard of this number is to have by the journal that lies there, if it's decided.
 pub(super) fn decided(arena: &Arena, journal: u64, shard: usize) -> Result<Option<u64>> {
     let wrong = || Error::corrupted("the journal of a transaction");
-    let head = arena.words(journal, HEAD).ok_or_else(wrong)?;
+    let head = arena.records_at::<AtomicU64>(journal, HEAD).ok_or_else(wrong)?;
     if head[0].load(Acquire) != DECIDED {
         return Ok(None);
     }
     let count = head[1].load(Relaxed) as usize;
-    let entries = count.checked_mul(ENTRY).and_then(|len| arena.words(journal + HEAD as u64 * 8, len));
+    let entries = count
+        .checked_mul(ENTRY)
+        .and_then(|len| arena.records_at::<AtomicU64>(journal + HEAD as u64 * 8, len));
     let mut entries = entries.ok_or_else(wrong)?.chunks_exact(ENTRY);
     let entry = entries.find(|entry| entry[0].load(Relaxed) == shard as u64).ok_or_else(wrong)?;
     Ok(Some(entry[1].load(Relaxed)))

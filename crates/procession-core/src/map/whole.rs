@@ -7,6 +7,7 @@ use super::{
     grow::{Growing, take_group},
     locked::Locked,
     map::Map,
+    page::Found,
     record::GROUP,
     shape::FEWEST,
     transaction::Change,
@@ -94,7 +95,7 @@ impl Map {
         let all = self.lock_all(arena, &growing)?;
         let mut items = Vec::new();
         for locked in &all {
-            locked.for_each(|_, cell| {
+            locked.for_each(|Found { cell, .. }| {
                 let mut item =
                     Item { order: cell.order(), key: Vec::new(), value: Vec::new(), shares: Vec::new() };
                 cell.key(&mut item.key).map_err(corrupted)?;
@@ -126,7 +127,7 @@ impl Map {
         let (mut blocks, mut boxes) = (Vec::new(), Vec::new());
         for locked in &all {
             if locked.shard.boxes.load(Relaxed) != 0 {
-                locked.for_each(|_, cell| {
+                locked.for_each(|Found { cell, .. }| {
                     if let Some(lent) = cell.lent() {
                         lent.take_all(arena)?;
                         boxes.push(lent);
@@ -153,17 +154,18 @@ impl Map {
         }
         drop((all, growing));
         boxes.into_iter().for_each(|lent| lent.discard(arena));
+        let is_much = blocks.len() > FEWEST;
         blocks.into_iter().for_each(|block| {
             arena.free(block, arena.me());
         });
+        if is_much {
+            arena.trim();
+        }
         Ok(())
     }
 
     /// Has `f` say of each entry what is to become of it. Each is changed at once; entries that come meanwhile may be seen or not.
-    pub fn visit(
-        &self,
-        mut f: impl FnMut(&[u8], &[u8], &[Arc<Share>]) -> Result<Change>,
-    ) -> Result<()> {
+    pub fn visit(&self, mut f: impl FnMut(&[u8], &[u8], &[Arc<Share>]) -> Result<Change>) -> Result<()> {
         let arena = self.for_locks()?;
         // No entry goes to another shard meanwhile.
         let growing = self.growing(arena);
@@ -187,7 +189,7 @@ impl Map {
     ) -> Result<()> {
         let _busy = self.busy();
         let mut keys = Vec::new();
-        locked.for_each(|_, cell| {
+        locked.for_each(|Found { cell, .. }| {
             let mut key = Vec::new();
             cell.key(&mut key).map_err(corrupted)?;
             keys.push((cell.order(), key));

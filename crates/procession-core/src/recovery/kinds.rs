@@ -2,8 +2,8 @@
 
 use crate::{
     arena::{Arena, Block, BlockState, Handle, Kind, Object, Stable},
-    members::Owner,
     map::{self, MapRecord},
+    members::Owner,
     objects,
     pool::LinkRecord,
     recovery::Recover,

@@ -106,8 +106,9 @@ macro_rules! plain_vectors {
             None
         }
 
+        /// The value, if it's such a vector.
         #[inline]
-        fn plain_value<T: 'static>(bytes: &[u8]) -> Option<Result<T, RecvError>> {
+        pub(crate) fn plain_value<T: 'static>(bytes: &[u8]) -> Option<Result<T, RecvError>> {
             let mut value: Option<T> = None;
             $(
                 if let Some(value) = (&mut value as &mut dyn Any).downcast_mut::<Option<Vec<$number>>>() {

@@ -6,11 +6,11 @@ use crate::{
 };
 use procession_core::{Error, ErrorKind, Result, Share};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{any::type_name, cell::Cell, sync::Arc};
+use std::{any::type_name, cell::RefCell, sync::Arc};
 
 thread_local! {
     /// Kept from call to call: for a key, with a value behind it, and for a value that is found.
-    static BUFFERS: Cell<[Vec<u8>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
+    static BUFFERS: RefCell<[Vec<u8>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
 }
 
 /// Larger ones aren't kept.
@@ -19,15 +19,20 @@ const KEPT: usize = 64 << 10;
 /// Runs `f` with two empty buffers.
 #[inline]
 pub(super) fn with_buffers<R>(f: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> R) -> R {
-    // Taken out: `f` may run code of the user's, which may come here as well.
-    let [mut first, mut second] = BUFFERS.take();
-    first.clear();
-    second.clear();
-    let result = f(&mut first, &mut second);
-    if first.capacity() <= KEPT && second.capacity() <= KEPT {
-        BUFFERS.set([first, second]);
-    }
-    result
+    BUFFERS.with(|buffers| match buffers.try_borrow_mut() {
+        Ok(mut buffers) => {
+            let [first, second] = &mut *buffers;
+            first.clear();
+            second.clear();
+            let result = f(first, second);
+            if first.capacity() > KEPT || second.capacity() > KEPT {
+                *buffers = [Vec::new(), Vec::new()];
+            }
+            result
+        }
+        // `f` runs code of the user's, which may come here as well.
+        Err(_) => f(&mut Vec::new(), &mut Vec::new()),
+    })
 }
 
 /// Appends the key's bytes.
@@ -51,8 +56,11 @@ pub(super) fn encode<V: Serialize + 'static>(value: &V, bytes: &mut Vec<u8>) -> 
 /// The value that the bytes are.
 #[inline]
 pub(super) fn decode<V: DeserializeOwned + 'static>(bytes: &[u8], shares: &[Arc<Share>]) -> Result<V> {
-    wire::decode(bytes, shares).map_err(|error| match error {
-        RecvError::Undecodable { error, .. } | RecvError::Failed(error) => error,
-        error => Error::new(ErrorKind::Codec, error.to_string()),
-    })
+    match wire::plain_value(bytes) {
+        Some(value) => value.map_err(|error| match error {
+            RecvError::Undecodable { error, .. } | RecvError::Failed(error) => error,
+            error => Error::new(ErrorKind::Codec, error.to_string()),
+        }),
+        None => codec::decode(bytes, shares),
+    }
 }
