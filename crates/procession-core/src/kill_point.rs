@@ -123,6 +123,11 @@ points! {
     MapAfterWithdrawal = "map.after_withdrawal",
     MapAfterResolve = "map.after_resolve",
     MapWhileEnding = "map.while_ending",
+    ListAfterTakeOver = "list.after_take_over",
+    ListBeforeCommit = "list.before_commit",
+    ListAfterCommit = "list.after_commit",
+    ListBeforeFree = "list.before_free",
+    ListWhileEnding = "list.while_ending",
 }
 
 /// Dies here if this point was armed.
@@ -217,6 +222,7 @@ mod tests {
     fn every_point_stands_in_one_kill_table() {
         let tables = [
             include_str!("arena/README.md"),
+            include_str!("list/README.md"),
             include_str!("map/README.md"),
             include_str!("members/README.md"),
             include_str!("objects/README.md"),

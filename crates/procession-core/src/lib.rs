@@ -26,6 +26,7 @@ mod wait;
     allow(unused_macros, reason = "the points are empty then")
 )]
 pub mod kill_point;
+pub mod list;
 pub mod map;
 pub mod objects;
 pub mod pool;

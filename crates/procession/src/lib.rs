@@ -115,6 +115,7 @@ mod dict;
 mod error;
 pub mod family;
 mod handles;
+mod list;
 mod panics;
 mod plain;
 mod pool;
@@ -135,6 +136,7 @@ pub use channel::{
 };
 pub use dict::{Dict, View};
 pub use error::TaskError;
+pub use list::List;
 pub use panics::PanicInfo;
 pub use plain::Plain;
 pub use pool::{AsyncResult, Pool, PoolBuilder, PoolStatistics};

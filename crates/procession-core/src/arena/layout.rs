@@ -16,10 +16,11 @@ pub(crate) const CHUNK: usize = 64 << 10;
 
 /// Sizes of small blocks. All are multiples of a cache line; each divides a chunk with little left over. The last ones
 /// are for records of one type only, see `Stable`.
-pub(super) const CLASSES: [usize; GENERAL + 7] = [
+pub(super) const CLASSES: [usize; GENERAL + 8] = [
     64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6528, 8128, 10880, 16320, 21760, 32640,
-    // Stable::Pool, Stable::Link, Stable::Reference, Stable::Wait, Stable::Stream, Stable::Map, Stable::Shards
-    64, 768, 64, 64, 768, 512, 1024,
+    // Stable::Pool, Stable::Link, Stable::Reference, Stable::Wait, Stable::Stream, Stable::Map, Stable::Shards,
+    // Stable::List
+    64, 768, 64, 64, 768, 512, 1024, 64,
 ];
 
 /// How many of the classes are for anything.
@@ -39,6 +40,7 @@ pub(crate) enum Stable {
     Stream,
     Map,
     Shards,
+    List,
 }
 
 /// How many states a chunk's control page has room for: bounds the number of blocks of the smallest class.

@@ -46,10 +46,11 @@ pub(crate) enum Kind {
     Queue,
     JoinableQueue,
     Dict,
+    List,
 }
 
 impl Kind {
-    const ALL: [Kind; 18] = {
+    const ALL: [Kind; 19] = {
         use Kind::*;
         [
             Call,
@@ -70,6 +71,7 @@ impl Kind {
             Queue,
             JoinableQueue,
             Dict,
+            List,
         ]
     };
 
@@ -84,7 +86,7 @@ impl Kind {
 
     /// Whether it may hold messages with handles in them.
     pub(crate) fn is_container(self) -> bool {
-        matches!(self, Kind::Receiver | Kind::Queue | Kind::JoinableQueue | Kind::Dict)
+        matches!(self, Kind::Receiver | Kind::Queue | Kind::JoinableQueue | Kind::Dict | Kind::List)
     }
 }
 

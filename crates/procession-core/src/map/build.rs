@@ -28,13 +28,13 @@ pub(super) struct PageDraft {
 
 /// How large a page must be.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Load {
-    pub(super) entries: usize,
-    pub(super) units: usize,
+pub(crate) struct Load {
+    pub(crate) entries: usize,
+    pub(crate) units: usize,
 }
 
 impl Load {
-    pub(super) fn add(&mut self, units: u32) {
+    pub(crate) fn add(&mut self, units: u32) {
         self.entries += 1;
         self.units += units as usize;
     }

@@ -21,7 +21,7 @@ use crate::{
 use std::sync::Arc;
 
 /// Cells begin and end at multiples of so many bytes.
-pub(super) const UNIT: usize = 16;
+pub(crate) const UNIT: usize = 16;
 
 const HEAD: usize = 2;
 const LEN_BITS: u32 = 12;
@@ -40,7 +40,7 @@ fn words_of(len: usize) -> usize {
 
 /// A cell that may be one.
 #[derive(Clone, Copy)]
-pub(super) struct Cell<'a> {
+pub(crate) struct Cell<'a> {
     arena: &'a Arena,
     /// The second word.
     head: u64,
@@ -49,7 +49,7 @@ pub(super) struct Cell<'a> {
 
 impl<'a> Cell<'a> {
     #[inline]
-    pub(super) fn open(arena: &'a Arena, offset: u64) -> Result<Cell<'a>, Torn> {
+    pub(crate) fn open(arena: &'a Arena, offset: u64) -> Result<Cell<'a>, Torn> {
         let words: &[AtomicU64] = arena.up_to(offset, MOST_WORDS).ok_or(Torn)?;
         let head = words.get(1).ok_or(Torn)?.load(Relaxed);
         let words = words.get(..HEAD + body_words(head)).ok_or(Torn)?;
@@ -73,18 +73,18 @@ impl<'a> Cell<'a> {
     }
 
     #[inline]
-    pub(super) fn is_boxed(self) -> bool {
+    pub(crate) fn is_boxed(self) -> bool {
         self.head & BOXED != 0
     }
 
     /// How many units it takes.
     #[inline]
-    pub(super) fn units(self) -> u32 {
+    pub(crate) fn units(self) -> u32 {
         units(self.words.len())
     }
 
     /// The box; 0 words if there is none.
-    pub(super) fn lent(self) -> Option<Lent> {
+    pub(crate) fn lent(self) -> Option<Lent> {
         let word = |at: usize| self.body().get(at).map(|word| word.load(Relaxed));
         if !self.is_boxed() {
             return None;
@@ -128,7 +128,7 @@ impl<'a> Cell<'a> {
 
     /// Appends the value's bytes.
     #[inline]
-    pub(super) fn value(self, out: &mut Vec<u8>) -> Result<(), Torn> {
+    pub(crate) fn value(self, out: &mut Vec<u8>) -> Result<(), Torn> {
         if self.is_boxed() {
             let contents = self.contents()?;
             return append(contents.value, contents.value_len, out);
@@ -146,7 +146,7 @@ impl<'a> Cell<'a> {
     }
 
     /// Whether there are handles in it: they can be received only under the shard's lock.
-    pub(super) fn has_handles(self) -> Result<bool, Torn> {
+    pub(crate) fn has_handles(self) -> Result<bool, Torn> {
         match self.lent() {
             Some(lent) => lent.has_handles(self.arena).map_err(|_| Torn),
             None => Ok(false),
@@ -154,7 +154,7 @@ impl<'a> Cell<'a> {
     }
 
     /// The handles in it, for who has the shard's lock.
-    pub(super) fn shares(self, arena: &'static Arena) -> Result<Vec<Arc<Share>>> {
+    pub(crate) fn shares(self, arena: &'static Arena) -> Result<Vec<Arc<Share>>> {
         match self.lent() {
             Some(lent) => lent.share(arena),
             None => Ok(Vec::new()),
@@ -162,7 +162,7 @@ impl<'a> Cell<'a> {
     }
 
     /// Copies the whole of it to where nobody reads yet.
-    pub(super) fn copy_to(self, room: &[AtomicU64]) {
+    pub(crate) fn copy_to(self, room: &[AtomicU64]) {
         for (to, from) in room.iter().zip(self.words) {
             to.store(from.load(Relaxed), Relaxed);
         }
@@ -248,7 +248,7 @@ fn fill(words: &[AtomicU64], bytes: &[u8]) {
 }
 
 /// An entry that is to be written: as it will be in its cell.
-pub(super) struct NewCell<'k> {
+pub(crate) struct NewCell<'k> {
     key: &'k Key<'k>,
     value: &'k [u8],
     boxed: Option<Draft>,
@@ -257,7 +257,7 @@ pub(super) struct NewCell<'k> {
 impl<'k> NewCell<'k> {
     /// A box is made here, if it needs one.
     #[inline]
-    pub(super) fn new(
+    pub(crate) fn new(
         arena: &'static Arena,
         key: &'k Key<'k>,
         value: &'k [u8],
@@ -269,7 +269,7 @@ impl<'k> NewCell<'k> {
     }
 
     #[inline]
-    pub(super) fn is_boxed(&self) -> bool {
+    pub(crate) fn is_boxed(&self) -> bool {
         self.boxed.is_some()
     }
 
@@ -283,13 +283,13 @@ impl<'k> NewCell<'k> {
     }
 
     #[inline]
-    pub(super) fn units(&self) -> u32 {
+    pub(crate) fn units(&self) -> u32 {
         units(HEAD + body_words(self.head()))
     }
 
     /// Writes it to where nobody reads yet.
     #[inline]
-    pub(super) fn write(&self, room: &[AtomicU64], order: u64) {
+    pub(crate) fn write(&self, room: &[AtomicU64], order: u64) {
         let (head, body) = room.split_at(HEAD);
         head[0].store(order, Relaxed);
         head[1].store(self.head(), Relaxed);
@@ -310,7 +310,7 @@ impl<'k> NewCell<'k> {
 
     /// It's the map's from now on.
     #[inline]
-    pub(super) fn committed(self) {
+    pub(crate) fn committed(self) {
         if let Some(draft) = self.boxed {
             draft.sent();
         }

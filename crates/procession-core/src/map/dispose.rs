@@ -16,14 +16,14 @@ use crate::{
     },
     kill_point::kill_point,
     message::Lent,
+    recovery::Collection,
 };
 
 /// So often a shard, or the map, is looked at until nothing moved meanwhile.
 const LOOKS: usize = 100;
 
-impl MapRecord {
-    /// Calls `visit` with the offset of every block that belongs to the map, but what `contents` tells.
-    pub(crate) fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) {
+impl Collection for MapRecord {
+    fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool {
         let shape = self.shape();
         self.structure(arena, shape.shards()).for_each(|(_, block)| visit(block.offset()));
         for (index, shard) in self.shards(arena).enumerate() {
@@ -35,11 +35,10 @@ impl MapRecord {
                 visit(journal);
             }
         }
+        true
     }
 
-    /// Calls `visit` with the block of every box, and with every reference in it. False if all that couldn't be seen, for too much was
-    /// going on.
-    pub(crate) fn contents(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool {
+    fn contents(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool {
         for _ in 0..LOOKS {
             let shape = self.shape();
             let is_whole = self.shards(arena).enumerate().all(|(index, shard)| {
@@ -51,6 +50,10 @@ impl MapRecord {
             }
         }
         false
+    }
+
+    fn dispose(&self, arena: &Arena) {
+        dispose(arena, self);
     }
 }
 
@@ -70,7 +73,7 @@ fn look_at_boxes(
     visit: &mut dyn FnMut(u64),
 ) -> bool {
     (0..LOOKS).any(|_| {
-        let seen = shard.observe(|| {
+        let seen = shard.version.observe(|| {
             let mut boxes = Vec::new();
             for name in pages(arena, shard, index, shape) {
                 for_each_cell(arena, name, |cell| boxes.extend(cell.lent()));
@@ -91,9 +94,8 @@ fn for_each_cell(arena: &Arena, name: PageName, mut f: impl FnMut(Cell<'_>)) {
     }
 }
 
-/// Frees all that a map consists of, which nobody has any more, or that never was completed. Only for who has the record's block; it can
-/// be done again, by another, if that one is killed: what is named is there until it's taken over.
-pub(crate) fn dispose(arena: &Arena, record: &MapRecord) {
+/// What is named is there until it's taken over.
+pub(super) fn dispose(arena: &Arena, record: &MapRecord) {
     let shape = record.shape();
     for (index, shard) in record.shards(arena).enumerate() {
         // A transaction that is decided and was never carried out: its process is dead, and what is named no more is swept.

@@ -1,39 +1,8 @@
 //! One entry with the shard's lock held, for code of the user's that changes it.
 
 use super::{Key, build::corrupted, cell::NewCell, locked::Locked, map::Map};
-use crate::{error::Result, message::Lent, references::Share};
-use std::{cell::RefCell, fmt, sync::Arc};
-
-thread_local! {
-    /// The maps that this thread is changing while code of the user's runs.
-    static BUSY: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
-}
-
-/// While this is there, the thread takes no lock of that map.
-#[derive(Debug)]
-pub(super) struct Busy(u64);
-
-impl Busy {
-    pub(super) fn new(map: u64) -> Busy {
-        BUSY.with_borrow_mut(|busy| busy.push(map));
-        Busy(map)
-    }
-}
-
-impl Drop for Busy {
-    fn drop(&mut self) {
-        BUSY.with_borrow_mut(|busy| {
-            if let Some(at) = busy.iter().rposition(|map| *map == self.0) {
-                busy.remove(at);
-            }
-        });
-    }
-}
-
-#[inline]
-pub(super) fn is_busy(map: u64) -> bool {
-    BUSY.with_borrow(|busy| !busy.is_empty() && busy.contains(&map))
-}
+use crate::{error::Result, message::Lent, objects::busy::Busy, references::Share};
+use std::{fmt, sync::Arc};
 
 /// The entry of a key, whether or not there is one; nobody else changes it meanwhile. Each change of it is done at once and wholly.
 pub struct Entry<'m> {

@@ -19,6 +19,9 @@ use crate::{
     sync::RawMutex,
 };
 
+/// Each time so many shards have gone memory is given back.
+const TRIMMED: usize = 64;
+
 /// After a change: adds a shard or takes one away, if that is due and nobody is at it.
 #[inline]
 pub(super) fn see_to(map: &Map, arena: &'static Arena, growth: Growth) {
@@ -100,7 +103,7 @@ fn divide(
     go.describe(shard);
     shard.intent.store(0, Relaxed);
     shard.page.store(go.name().0, Relaxed);
-    shard.raise();
+    shard.version.raise();
     if locked.shard.boxes.load(Relaxed) != 0 {
         shard.boxes.store(1, Relaxed);
     }
@@ -165,19 +168,22 @@ fn merge(
         freed
     };
     let group = if last % GROUP == 0 { take_group(map, arena, last)? } else { None };
-    let changes = going.shard.version.load(Relaxed).wrapping_add(1);
+    let changes = going.shard.version.get().wrapping_add(1);
     record.before.store(record.before.load(Relaxed).wrapping_add(changes), Release);
     kill_point!(MapBeforeMerge);
     record.shape.store(before.with_one_less().0, SeqCst);
     kill_point!(MapAfterMerge);
     for locked in [&staying, &going] {
         locked.changed();
-        locked.shard.raise();
+        locked.shard.version.raise();
     }
     going.shard.page.store(0, Relaxed);
     drop((staying, going));
     for block in [freed, group].into_iter().flatten() {
         arena.free(block, arena.me());
+    }
+    if last % TRIMMED == 0 {
+        arena.trim();
     }
     Ok(())
 }

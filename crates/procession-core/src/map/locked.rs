@@ -307,7 +307,7 @@ impl<'m> Locked<'m> {
         shard.spare.store(0, Relaxed);
         self.changed();
         // The dead one may not have said that it has changed something.
-        shard.raise();
+        shard.version.raise();
         let Some(page) = self.page()? else {
             // Cleared, or there never was one.
             shard.page.store(0, Relaxed);

@@ -4,7 +4,6 @@ use super::{
     Key,
     build::corrupted,
     cell::NewCell,
-    entry::{Busy, is_busy},
     grow,
     locked::Locked,
     page::{Page, PageName, Torn},
@@ -12,11 +11,14 @@ use super::{
     shard::Shard,
 };
 use crate::{
-    arena::Arena,
+    arena::{Arena, Kind},
     atomic::Ordering::Acquire,
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     message::Lent,
-    objects::{handle, waits},
+    objects::{
+        busy::{self, Busy},
+        handle, waits,
+    },
     references::{Share, Shared},
     sync,
     sys::clock::Deadline,
@@ -76,7 +78,8 @@ impl Map {
     #[inline]
     pub(super) fn for_locks(&self) -> Result<&'static Arena> {
         let arena = self.shared.checked()?;
-        if is_busy(self.number()) { Err(would_deadlock()) } else { Ok(arena) }
+        busy::check(Kind::Dict, self.number())?;
+        Ok(arena)
     }
 
     /// The key's value.
@@ -139,7 +142,7 @@ impl Map {
                 }
                 continue;
             };
-            let seen = shard.observe(|| {
+            let seen = shard.version.observe(|| {
                 if shard.intent.load(Acquire) != 0 {
                     return Ok(Seen::Unrest);
                 }
@@ -299,13 +302,4 @@ enum Seen {
     Handles,
     /// A transaction is being carried out, or others change the shard all the time.
     Unrest,
-}
-
-#[cold]
-pub(super) fn would_deadlock() -> Error {
-    Error::new(
-        ErrorKind::WouldDeadlock,
-        "this thread is changing the dictionary (it's in the closure of an update or a transaction) and would wait for itself: \
-         change several keys together by a transaction",
-    )
 }

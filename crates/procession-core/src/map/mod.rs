@@ -20,9 +20,11 @@ mod transaction;
 mod watch;
 mod whole;
 
-pub(crate) use dispose::dispose;
+pub(crate) use build::Load;
+pub(crate) use cell::{Cell, NewCell, UNIT};
 pub use entry::Entry;
 pub use map::Map;
+pub(crate) use page::Torn;
 pub(crate) use record::MapRecord;
 pub use transaction::{Change, Transaction};
 pub use whole::Item;
@@ -32,7 +34,7 @@ use std::hash::{BuildHasher, Hasher};
 
 /// A key, and its hash in this map.
 #[derive(Debug)]
-struct Key<'k> {
+pub(crate) struct Key<'k> {
     bytes: &'k [u8],
     whole: u64,
     /// What places it: the high half.
@@ -46,6 +48,11 @@ impl<'k> Key<'k> {
         hasher.write(bytes);
         let whole = hasher.finish();
         Key { bytes, whole, hash: (whole >> 32) as u32 }
+    }
+
+    /// Of what is found otherwise.
+    pub(crate) fn none() -> &'static Key<'static> {
+        &Key { bytes: &[], whole: 0, hash: 0 }
     }
 }
 

@@ -58,7 +58,7 @@ impl PageName {
 
     pub(super) fn new(block: Block<'_>, slots: usize, epoch: u64) -> PageName {
         let lines = (slots / LINE) as u64;
-        PageName(block.offset() / ALIGNMENT | lines << OFFSET_BITS | epoch << (64 - EPOCH_BITS))
+        PageName((block.offset() / ALIGNMENT) | (lines << OFFSET_BITS) | (epoch << (64 - EPOCH_BITS)))
     }
 
     /// The page, unless everything was cleared since.
@@ -101,7 +101,7 @@ pub(super) struct Found<'a> {
 
 /// What can't be there is there: of a page that is another's by now, or it's corrupted.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Torn;
+pub(crate) struct Torn;
 
 impl<'a> Page<'a> {
     #[inline]
@@ -126,7 +126,7 @@ impl<'a> Page<'a> {
     #[inline]
     pub(super) fn probe(self, hash: u32) -> impl Iterator<Item = &'a AtomicU32> {
         // By the high bits; the low ones say which shard it is.
-        let start = (u64::from(hash) * self.slots.len() as u64 >> 32) as usize;
+        let start = ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize;
         let (before, after) = self.slots.split_at(start);
         after.iter().chain(before)
     }

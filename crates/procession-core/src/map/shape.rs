@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     fn of(shards: usize) -> Shape {
-        Shape(7 * CLEARED | shards as u64)
+        Shape((7 * CLEARED) | shards as u64)
     }
 
     #[test]

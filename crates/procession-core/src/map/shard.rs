@@ -2,13 +2,9 @@
 
 use crate::{
     arena::Shared,
-    atomic::{
-        AtomicU32, AtomicU64,
-        Ordering::{Acquire, Relaxed, Release},
-        fence,
-    },
+    atomic::{AtomicU32, AtomicU64, Ordering::Relaxed},
     kill_point::kill_point,
-    sync::{EventCount, RawMutex},
+    sync::{EventCount, RawMutex, Version},
 };
 
 /// The head of a shard. All but `lock`, `change` and the reading of it is for who has the lock.
@@ -22,7 +18,7 @@ pub(super) struct Shard {
     /// Changes with the shard, and when its entries go to another: who waits for a key sleeps here.
     pub(super) change: EventCount,
     /// Higher after each change: what was read is right if this is the same before and after.
-    pub(super) version: AtomicU64,
+    pub(super) version: Version,
     /// See `PageName`.
     pub(super) page: AtomicU64,
     /// Not 0: the journal of a transaction of which this shard is a part. Who wants to read takes the lock.
@@ -56,7 +52,7 @@ impl Shard {
         Shard {
             lock: RawMutex::new(),
             change: EventCount::new(),
-            version: word(),
+            version: Version::new(),
             page: word(),
             intent: word(),
             spare: word(),
@@ -67,15 +63,6 @@ impl Shard {
             filled: half(),
             boxes: half(),
         }
-    }
-
-    /// What `look` sees, if nothing was changed meanwhile. If something was, it may have seen anything.
-    #[inline]
-    pub(super) fn observe<R>(&self, look: impl FnOnce() -> R) -> Option<R> {
-        let before = self.version.load(Acquire);
-        let seen = look();
-        fence(Acquire);
-        (self.version.load(Relaxed) == before).then_some(seen)
     }
 
     /// Has no page.
@@ -92,15 +79,7 @@ impl Shard {
         kill_point!(MapBeforeCommit);
         store();
         kill_point!(MapAfterCommit);
-        self.raise();
-    }
-
-    /// Says that something has changed. What the change has made free may be written over after this.
-    #[inline]
-    pub(super) fn raise(&self) {
-        self.version.store(self.version.load(Relaxed).wrapping_add(1), Release);
-        // Whoever sees anything that is written after this sees the version as well.
-        fence(Release);
+        self.version.raise();
     }
 }
 
@@ -108,6 +87,7 @@ impl Shard {
 mod loom_tests {
     use super::*;
     use crate::{
+        atomic::Ordering::{Acquire, Release},
         kill_point::{KillPoint, check, until},
         members::Tag,
         sync::{
@@ -144,7 +124,7 @@ mod loom_tests {
             const NONE: u64 = u64::MAX;
             if self.shard.lock.lock(me, &self.dead, Deadline::NEVER).unwrap() == Locked::Recovered {
                 // Which cell is free is derived from the slot, and what the dead one published is shown.
-                self.shard.raise();
+                self.shard.version.raise();
                 self.shard.spare.store(1 - self.slot.load(Relaxed), Relaxed);
             }
             let old = self.slot.load(Relaxed);
@@ -165,7 +145,7 @@ mod loom_tests {
                     let cell = &self.cells[self.slot.load(Acquire) as usize];
                     [cell[0].load(Relaxed), cell[1].load(Relaxed)]
                 };
-                if let Some([a, b]) = self.shard.observe(look) {
+                if let Some([a, b]) = self.shard.version.observe(look) {
                     assert_eq!(a, b, "one entry, not parts of two");
                     return a;
                 }

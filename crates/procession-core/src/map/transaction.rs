@@ -9,7 +9,6 @@ use super::{
     Key,
     build::{Load, PageDraft, corrupted},
     cell::NewCell,
-    entry::Busy,
     locked::Locked,
     map::Map,
 };
@@ -22,6 +21,7 @@ use crate::{
     error::{Error, Result},
     kill_point::kill_point,
     message::Lent,
+    objects::busy::Busy,
     references::Share,
 };
 use std::{fmt, sync::Arc};
@@ -176,7 +176,7 @@ fn carry_out(arena: &'static Arena, parts: Vec<Part<'_>>) -> Result<()> {
     for part in &parts {
         part.draft.describe(part.locked.shard);
         part.locked.shard.intent.store(journal.block.offset(), Release);
-        part.locked.shard.raise();
+        part.locked.shard.version.raise();
         kill_point!(MapAfterIntent);
     }
     journal.words[0].store(DECIDED, Release);
@@ -194,7 +194,7 @@ fn carry_out(arena: &'static Arena, parts: Vec<Part<'_>>) -> Result<()> {
     for locked in all {
         locked.changed();
         locked.shard.intent.store(0, Release);
-        locked.shard.raise();
+        locked.shard.version.raise();
         kill_point!(MapAfterWithdrawal);
     }
     for page in old.into_iter().flatten() {

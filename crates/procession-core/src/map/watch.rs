@@ -34,7 +34,7 @@ impl Map {
         let arena = self.for_locks()?;
         let growing = self.growing(arena);
         let record = self.shared.get();
-        let versions = record.shards(arena).map(|shard| shard.version.load(Acquire));
+        let versions = record.shards(arena).map(|shard| shard.version.get());
         let changes = versions.fold(record.before.load(Acquire), u64::wrapping_add);
         drop(growing);
         Ok(changes)

@@ -69,6 +69,11 @@ impl Map {
         Ok(all.iter().map(|locked| locked.shard.count.load(Relaxed) as usize).sum())
     }
 
+    /// Whether there are no entries.
+    pub fn is_empty(&self) -> Result<bool> {
+        self.len().map(|len| len == 0)
+    }
+
     /// The sum of all counts, if nobody was changing anything.
     fn look_at_counts(&self, arena: &Arena) -> Option<usize> {
         let record = self.shared.get();
@@ -78,7 +83,7 @@ impl Map {
             let seen = shards.map(|shard| {
                 // Who has the lock may have changed something and not counted it.
                 let is_at_rest = shard.lock.holder().is_none() && shard.intent.load(Acquire) == 0;
-                is_at_rest.then(|| (shard.version.load(Acquire), shard.count.load(Acquire)))
+                is_at_rest.then(|| (shard.version.get(), shard.count.load(Acquire)))
             });
             seen.collect::<Option<Vec<_>>>()
         };
@@ -140,7 +145,7 @@ impl Map {
         for first in (FEWEST..all.len()).step_by(GROUP) {
             blocks.extend(take_group(self, arena, first)?);
         }
-        let gone: u64 = all[FEWEST..].iter().map(|locked| locked.shard.version.load(Relaxed) + 1).sum();
+        let gone: u64 = all[FEWEST..].iter().map(|locked| locked.shard.version.get() + 1).sum();
         record.before.store(record.before.load(Relaxed).wrapping_add(gone), Release);
         kill_point!(MapBeforeClear);
         record.shape.store(record.shape().cleared().0, SeqCst);
@@ -149,7 +154,7 @@ impl Map {
             locked.shard.page.store(0, Relaxed);
             locked.shard.describe_empty();
             locked.shard.boxes.store(0, Relaxed);
-            locked.shard.raise();
+            locked.shard.version.raise();
             locked.changed();
         }
         drop((all, growing));

@@ -5,6 +5,7 @@
 
 mod array;
 mod barrier;
+pub(crate) mod busy;
 mod condition;
 mod event;
 mod mutex;

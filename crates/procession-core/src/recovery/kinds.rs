@@ -2,11 +2,12 @@
 
 use crate::{
     arena::{Arena, Block, BlockState, Handle, Kind, Object, Stable},
-    map::{self, MapRecord},
+    list::ListRecord,
+    map::MapRecord,
     members::Owner,
     objects,
     pool::LinkRecord,
-    recovery::Recover,
+    recovery::{Collection, Recover},
     references::Held,
     start::CallRecord,
     stream::{self, QueueRecord, ReceiverRecord, SenderRecord, StreamRecord, TasksRecord},
@@ -66,6 +67,7 @@ pub(crate) fn with_object(arena: &Arena, target: Handle, f: impl FnOnce(&dyn Hel
         Some(Kind::Queue) => found::<QueueRecord>(arena, target, f),
         Some(Kind::JoinableQueue) => found::<TasksRecord>(arena, target, f),
         Some(Kind::Dict) => found::<MapRecord>(arena, target, f),
+        Some(Kind::List) => found::<ListRecord>(arena, target, f),
         Some(Kind::Call | Kind::Link | Kind::Stream) | None => {}
     }
 }
@@ -86,6 +88,7 @@ pub(crate) fn ended(arena: &Arena, block: Block<'_>, state: BlockState) {
         Some(Kind::Queue) => found::<QueueRecord>(arena, block, own),
         Some(Kind::JoinableQueue) => found::<TasksRecord>(arena, block, own),
         Some(Kind::Dict) => found::<MapRecord>(arena, block, own),
+        Some(Kind::List) => found::<ListRecord>(arena, block, own),
         _ => {}
     }
 }
@@ -105,16 +108,31 @@ pub(super) fn for_each_stream<'a>(
     });
 }
 
-/// Calls `f` with each map in the arena, and each that is being made or freed: its block, and what that is.
-pub(super) fn for_each_map<'a>(arena: &'a Arena, mut f: impl FnMut(Block<'a>, BlockState, &'a MapRecord)) {
-    arena.for_each_stable(Stable::Map, |block| {
-        let state = block.state();
-        if state != BlockState::Free
-            && let Ok(record) = arena.record(block)
-        {
-            f(block, state, record);
-        }
-    });
+/// Calls `f` with each map and list in the arena, and each that is being made or freed: its block, and what that is.
+pub(super) fn for_each_collection<'a>(
+    arena: &'a Arena,
+    mut f: impl FnMut(Block<'a>, BlockState, &'a dyn Collection),
+) {
+    let mut of = |class| {
+        arena.for_each_stable(class, |block| {
+            let state = block.state();
+            if state != BlockState::Free
+                && let Some(collection) = collection(arena, block.offset())
+            {
+                f(block, state, collection);
+            }
+        });
+    };
+    of(Stable::Map);
+    of(Stable::List);
+}
+
+fn collection(arena: &Arena, offset: u64) -> Option<&dyn Collection> {
+    if let Ok(record) = arena.stable_record::<MapRecord>(offset, Stable::Map) {
+        return Some(record);
+    }
+    let record: &ListRecord = arena.stable_record(offset, Stable::List).ok()?;
+    Some(record)
 }
 
 /// Frees a raw block that its owner left, and what only it names.
@@ -122,10 +140,10 @@ pub(super) fn free_ownerless(arena: &Arena, block: Block<'_>, owner: Owner) {
     if let Ok(record) = arena.stable_record::<StreamRecord>(block.offset(), Stable::Stream) {
         return stream::dispose(arena, block, record, BlockState::Raw(owner));
     }
-    if let Ok(record) = arena.stable_record::<MapRecord>(block.offset(), Stable::Map) {
+    if let Some(collection) = collection(arena, block.offset()) {
         // As this process's from here on: so it can't be used for another before all is freed.
         if arena.take_over(block, owner) {
-            map::dispose(arena, record);
+            collection.dispose(arena);
             arena.free(block, arena.me());
         }
         return;

@@ -19,6 +19,20 @@ use crate::{
     members::Owner,
 };
 
+/// What recovery needs to know of an object that holds values in blocks that only it names.
+pub(crate) trait Collection {
+    /// Calls `visit` with the offset of every block that belongs to it, but what `contents` tells. False if all that couldn't be seen, for
+    /// too much was going on.
+    fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool;
+
+    /// Calls `visit` with every block of a value of its own, and with every reference in such a value. False as with `parts`.
+    fn contents(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool;
+
+    /// Frees all that, for nobody has it any more, or it never was completed. Only for who has the record's block; if that one is killed
+    /// another does it again.
+    fn dispose(&self, arena: &Arena);
+}
+
 /// What recovery needs to know of a record that two processes share. (What any number of them refer to: `references::Held`.)
 pub(crate) trait Recover {
     /// `dead` has died: say so in the words it may hold, and wake everybody who waits here.

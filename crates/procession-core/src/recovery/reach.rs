@@ -1,6 +1,6 @@
 //! What somebody has, or can still receive; and so what nobody will ever have again.
 
-use super::kinds::{for_each_map, for_each_record, for_each_stream};
+use super::kinds::{for_each_collection, for_each_record, for_each_stream};
 use crate::{
     arena::{Arena, BlockState},
     members::Owner,
@@ -89,16 +89,16 @@ impl References {
                 is_whole &= stream.contents(arena, &mut |offset| contents.push(offset));
             }
         });
-        for_each_map(arena, |block, state, map| {
-            map.parts(arena, &mut |offset| {
+        for_each_collection(arena, |block, state, collection| {
+            is_whole &= collection.parts(arena, &mut |offset| {
                 found.insert(offset);
             });
             let mut seen = Vec::new();
-            is_whole &= map.contents(arena, &mut |offset| seen.push(offset));
+            is_whole &= collection.contents(arena, &mut |offset| seen.push(offset));
             if matches!(state, BlockState::Object { .. }) {
                 contents.entry(block.offset()).or_default().extend(seen);
             } else {
-                // Who frees the map frees them.
+                // Who frees it frees them.
                 found.extend(seen);
             }
         });

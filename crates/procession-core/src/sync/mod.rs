@@ -11,6 +11,7 @@ mod mutex;
 mod read_write;
 mod semaphore;
 mod thread_mutex;
+mod version;
 
 pub(crate) use barrier::{Broken, MOST as MOST_PARTIES, RawBarrier};
 pub(crate) use condition::RawCondition;
@@ -20,6 +21,7 @@ pub(crate) use mutex::{Locked, RawMutex};
 pub(crate) use read_write::RawReadWrite;
 pub(crate) use semaphore::{Ledger, MOST as MOST_PERMITS, RawSemaphore};
 pub(crate) use thread_mutex::{ThreadMutex, WouldDeadlock, thread_id};
+pub(crate) use version::Version;
 
 use crate::members::Tag;
 

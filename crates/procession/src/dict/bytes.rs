@@ -18,7 +18,7 @@ const KEPT: usize = 64 << 10;
 
 /// Runs `f` with two empty buffers.
 #[inline]
-pub(super) fn with_buffers<R>(f: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> R) -> R {
+pub(crate) fn with_buffers<R>(f: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> R) -> R {
     BUFFERS.with(|buffers| match buffers.try_borrow_mut() {
         Ok(mut buffers) => {
             let [first, second] = &mut *buffers;
@@ -37,7 +37,7 @@ pub(super) fn with_buffers<R>(f: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> R) -
 
 /// Appends the key's bytes.
 #[inline]
-pub(super) fn encode_key<Q: Serialize + ?Sized>(key: &Q, bytes: &mut Vec<u8>) -> Result<()> {
+pub(crate) fn encode_key<Q: Serialize + ?Sized>(key: &Q, bytes: &mut Vec<u8>) -> Result<()> {
     if codec::encode(key, bytes)?.is_empty() { Ok(()) } else { Err(handle_in_key::<Q>()) }
 }
 
@@ -49,13 +49,13 @@ fn handle_in_key<Q: ?Sized>() -> Error {
 
 /// Appends the value's bytes, and gives the handles in it.
 #[inline]
-pub(super) fn encode<V: Serialize + 'static>(value: &V, bytes: &mut Vec<u8>) -> Result<Vec<Arc<Share>>> {
+pub(crate) fn encode<V: Serialize + 'static>(value: &V, bytes: &mut Vec<u8>) -> Result<Vec<Arc<Share>>> {
     wire::append(value, bytes)
 }
 
 /// The value that the bytes are.
 #[inline]
-pub(super) fn decode<V: DeserializeOwned + 'static>(bytes: &[u8], shares: &[Arc<Share>]) -> Result<V> {
+pub(crate) fn decode<V: DeserializeOwned + 'static>(bytes: &[u8], shares: &[Arc<Share>]) -> Result<V> {
     match wire::plain_value(bytes) {
         Some(value) => value.map_err(|error| match error {
             RecvError::Undecodable { error, .. } | RecvError::Failed(error) => error,

@@ -1,6 +1,6 @@
 //! Dictionaries.
 
-mod bytes;
+pub(crate) mod bytes;
 mod change;
 mod view;
 mod watch;
@@ -65,7 +65,7 @@ use std::{borrow::Borrow, fmt, marker::PhantomData};
 /// ```
 pub struct Dict<K, V> {
     inner: Map,
-    entry: PhantomData<fn(K, V) -> (K, V)>,
+    entry: PhantomData<fn() -> (K, V)>,
 }
 
 impl<K, V> Dict<K, V> {
@@ -94,7 +94,7 @@ impl<K, V> Dict<K, V> {
     ///
     /// Those of [`get`](Dict::get).
     pub fn is_empty(&self) -> Result<bool> {
-        self.len().map(|len| len == 0)
+        self.inner.is_empty()
     }
 
     /// Removes all entries at once, and gives their memory back.

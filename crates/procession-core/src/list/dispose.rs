@@ -1,0 +1,120 @@
+//! What a list consists of: for the sweep, and for who frees it.
+
+use super::{record::ListRecord, root::Root};
+use crate::{
+    arena::Arena,
+    atomic::{
+        AtomicU64,
+        Ordering::{Acquire, SeqCst},
+    },
+    kill_point::kill_point,
+    map::Torn,
+    message::Lent,
+    recovery::Collection,
+    sync::Locked,
+    sys::clock::Deadline,
+};
+use std::time::Duration;
+
+/// So often a list is looked at without its lock.
+const LOOKS: usize = 10;
+
+/// So long one waits for the lock then.
+const PATIENCE: Duration = Duration::from_millis(10);
+
+impl Collection for ListRecord {
+    fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool {
+        let blocks = || {
+            let offset = self.root.load(Acquire);
+            let mut blocks = vec![offset];
+            if let Some(root) = Root::open(arena, offset)? {
+                blocks.extend((0..root.names.len()).map(|leaf| root.name(leaf).offset()));
+            }
+            Ok(blocks)
+        };
+        self.look(arena, blocks, visit_all(visit))
+    }
+
+    fn contents(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool {
+        if self.boxes.load(Acquire) == 0 {
+            return true;
+        }
+        self.look(arena, || self.lent(arena), |boxes| boxes.iter().for_each(|lent| lent.visit(arena, visit)))
+    }
+
+    fn dispose(&self, arena: &Arena) {
+        dispose(arena, self);
+    }
+}
+
+fn visit_all(visit: &mut dyn FnMut(u64)) -> impl FnOnce(Vec<u64>) {
+    move |blocks| blocks.into_iter().filter(|offset| *offset != 0).for_each(visit)
+}
+
+impl ListRecord {
+    /// The values that lie in blocks of their own.
+    fn lent(&self, arena: &Arena) -> Result<Vec<Lent>, Torn> {
+        let mut boxes = Vec::new();
+        let Some(root) = Root::open(arena, self.root.load(Acquire))? else { return Ok(boxes) };
+        for leaf in 0..root.names.len() {
+            let opened = root.leaf(leaf)?;
+            for at in 0..root.count(leaf)? {
+                boxes.extend(opened.cell(at)?.lent());
+            }
+        }
+        Ok(boxes)
+    }
+
+    /// Calls `f` with what `look` sees when nothing is changed meanwhile: without the lock, or with it. False if that was had by
+    /// somebody all the time. What is corrupted has nothing.
+    fn look<R: Default>(&self, arena: &Arena, look: impl Fn() -> Result<R, Torn>, f: impl FnOnce(R)) -> bool {
+        for _ in 0..LOOKS {
+            if let Some(seen) = self.version.observe(&look) {
+                f(seen.unwrap_or_default());
+                return true;
+            }
+        }
+        let Some(locked) = self.lock.lock(arena.me().tag(), arena, Deadline::after(PATIENCE)) else {
+            return false;
+        };
+        let seen = look();
+        if locked == Locked::Recovered {
+            self.version.raise();
+        }
+        self.lock.unlock();
+        f(seen.unwrap_or_default());
+        true
+    }
+}
+
+/// What is named is there until it's taken over.
+pub(super) fn dispose(arena: &Arena, record: &ListRecord) {
+    for lent in record.lent(arena).unwrap_or_default() {
+        // Twice is no harm: the block's stamp goes first.
+        if lent.take_all(arena).is_ok() {
+            lent.discard(arena);
+        }
+    }
+    kill_point!(ListWhileEnding);
+    let offset = record.root.load(Acquire);
+    if let Ok(Some(root)) = Root::open(arena, offset) {
+        for name in root.names {
+            let leaf = super::leaf::LeafName(name.load(Acquire)).offset();
+            free(arena, name, leaf);
+        }
+    }
+    free(arena, &record.root, offset);
+    // Records that are free name nothing.
+    record.root.store(0, SeqCst);
+}
+
+/// Frees a block, whoever had it, and takes out the word that names it: in between it's this process's.
+fn free(arena: &Arena, word: &AtomicU64, offset: u64) {
+    if offset != 0
+        && let Ok(block) = arena.block(offset)
+        && arena.take_over_any(block)
+    {
+        word.store(0, SeqCst);
+        arena.free(block, arena.me());
+    }
+}

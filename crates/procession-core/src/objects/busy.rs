@@ -1,0 +1,53 @@
+//! What a thread is changing while code of the user's runs, so that it doesn't wait for itself.
+
+use crate::{
+    arena::Kind,
+    error::{Error, ErrorKind, Result},
+};
+use std::cell::RefCell;
+
+thread_local! {
+    /// The generations of these objects.
+    static BUSY: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
+}
+
+/// While this is there, the thread takes no lock of that object.
+#[derive(Debug)]
+pub(crate) struct Busy(u64);
+
+impl Busy {
+    pub(crate) fn new(generation: u64) -> Busy {
+        BUSY.with_borrow_mut(|busy| busy.push(generation));
+        Busy(generation)
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        BUSY.with_borrow_mut(|busy| {
+            if let Some(at) = busy.iter().rposition(|generation| *generation == self.0) {
+                busy.remove(at);
+            }
+        });
+    }
+}
+
+/// # Errors
+///
+/// Would deadlock: the thread is changing that object.
+#[inline]
+pub(crate) fn check(kind: Kind, generation: u64) -> Result<()> {
+    let is_busy = BUSY.with_borrow(|busy| !busy.is_empty() && busy.contains(&generation));
+    if is_busy { Err(would_deadlock(kind)) } else { Ok(()) }
+}
+
+#[cold]
+fn would_deadlock(kind: Kind) -> Error {
+    Error::new(
+        ErrorKind::WouldDeadlock,
+        format!(
+            "this thread is changing the {kind:?} (it's in a closure of an update, say) and would wait for itself; \
+             several keys of a Dict are changed together by a transaction"
+        ),
+    )
+}
