@@ -69,7 +69,7 @@ impl ListRecord {
     /// somebody all the time. What is corrupted has nothing.
     fn look<R: Default>(&self, arena: &Arena, look: impl Fn() -> Result<R, Torn>, f: impl FnOnce(R)) -> bool {
         for _ in 0..LOOKS {
-            if let Some(seen) = self.version.observe(&look) {
+            if let Some(seen) = self.version.observe(&self.deaths, &look) {
                 f(seen.unwrap_or_default());
                 return true;
             }

@@ -124,7 +124,8 @@ impl List {
     ) -> Result<Option<R>> {
         let record = self.shared.get();
         for _ in 0..TRIES {
-            let seen = record.version.observe(|| f(Root::open(arena, record.root.load(Acquire))?));
+            let seen =
+                record.version.observe(&record.deaths, || f(Root::open(arena, record.root.load(Acquire))?));
             if let Some(seen) = seen {
                 return seen.map(Some).map_err(corrupted);
             }

@@ -10,7 +10,7 @@ use crate::{
     kill_point::kill_point,
     members::Owner,
     references::{Header, Held, Holders},
-    sync::{EventCount, RawMutex, Version},
+    sync::{Deaths, EventCount, RawMutex, Version},
 };
 
 /// What all processes that have a list share. What counts is what `root` names; each change is one store of it or in that, and `version`
@@ -22,6 +22,7 @@ pub(crate) struct ListRecord {
     pub(super) lock: RawMutex,
     pub(super) change: EventCount,
     pub(super) version: Version,
+    pub(super) deaths: Deaths,
     /// The root's offset; 0: there are no values.
     pub(super) root: AtomicU64,
     /// Whether there may be values in blocks of their own.
@@ -41,6 +42,7 @@ impl Object for ListRecord {
 
 impl Held for ListRecord {
     fn mark(&self, _arena: &Arena, dead: Owner) {
+        self.deaths.raise();
         self.lock.mark(dead.tag());
         self.change.broadcast();
     }

@@ -17,6 +17,7 @@ use crate::{
     kill_point::kill_point,
     message::Lent,
     recovery::Collection,
+    sync::Deaths,
 };
 
 /// So often a shard, or the map, is looked at until nothing moved meanwhile.
@@ -42,7 +43,8 @@ impl Collection for MapRecord {
         for _ in 0..LOOKS {
             let shape = self.shape();
             let is_whole = self.shards(arena).enumerate().all(|(index, shard)| {
-                shard.boxes.load(Acquire) == 0 || look_at_boxes(arena, shard, index, shape, visit)
+                shard.boxes.load(Acquire) == 0
+                    || look_at_boxes(arena, (shard, &self.deaths), index, shape, visit)
             });
             // What is moved to another shard might be missed in both.
             if is_whole && self.shape() == shape {
@@ -67,13 +69,13 @@ fn pages(arena: &Arena, shard: &Shard, index: usize, shape: Shape) -> impl Itera
 
 fn look_at_boxes(
     arena: &Arena,
-    shard: &Shard,
+    (shard, deaths): (&Shard, &Deaths),
     index: usize,
     shape: Shape,
     visit: &mut dyn FnMut(u64),
 ) -> bool {
     (0..LOOKS).any(|_| {
-        let seen = shard.version.observe(|| {
+        let seen = shard.version.observe(deaths, || {
             let mut boxes = Vec::new();
             for name in pages(arena, shard, index, shape) {
                 for_each_cell(arena, name, |cell| boxes.extend(cell.lent()));

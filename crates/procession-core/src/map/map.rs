@@ -142,7 +142,7 @@ impl Map {
                 }
                 continue;
             };
-            let seen = shard.version.observe(|| {
+            let seen = shard.version.observe(&record.deaths, || {
                 if shard.intent.load(Acquire) != 0 {
                     return Ok(Seen::Unrest);
                 }

@@ -15,7 +15,7 @@ use crate::{
     kill_point::kill_point,
     members::Owner,
     references::{Header, Held, Holders},
-    sync::{EventCount, RawMutex},
+    sync::{Deaths, EventCount, RawMutex},
 };
 
 /// What all processes that have a map share. Of a class of blocks of its own, so that a sweep knows what it has to free of one whose
@@ -28,6 +28,7 @@ pub(crate) struct MapRecord {
     pub(super) shape: AtomicU64,
     /// Mixed into all hashes.
     pub(super) seed: AtomicU64,
+    pub(super) deaths: Deaths,
     /// Had by who changes the number of shards, or takes the locks of all of them.
     pub(super) growth: RawMutex,
     /// Changes with any shard: who waits for any change sleeps here.
@@ -70,6 +71,7 @@ impl Object for MapRecord {
 
 impl Held for MapRecord {
     fn mark(&self, arena: &Arena, dead: Owner) {
+        self.deaths.raise();
         self.growth.mark(dead.tag());
         let is_watched = self.is_watched.load(Acquire) != 0;
         for shard in self.shards(arena) {

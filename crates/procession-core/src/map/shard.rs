@@ -91,7 +91,7 @@ mod loom_tests {
         kill_point::{KillPoint, check, until},
         members::Tag,
         sync::{
-            Locked,
+            Deaths, Locked,
             model::{Dead, tag},
         },
         sys::clock::Deadline,
@@ -104,6 +104,7 @@ mod loom_tests {
         slot: AtomicU64,
         cells: [[AtomicU64; 2]; 2],
         dead: Dead,
+        deaths: Deaths,
     }
 
     impl World {
@@ -114,6 +115,7 @@ mod loom_tests {
                 slot: AtomicU64::new(0),
                 cells: [cell(), cell()],
                 dead: Dead::nobody(),
+                deaths: Deaths::new(),
             };
             world.shard.spare.store(1, Relaxed);
             Arc::new(world)
@@ -145,7 +147,7 @@ mod loom_tests {
                     let cell = &self.cells[self.slot.load(Acquire) as usize];
                     [cell[0].load(Relaxed), cell[1].load(Relaxed)]
                 };
-                if let Some([a, b]) = self.shard.version.observe(look) {
+                if let Some([a, b]) = self.shard.version.observe(&self.deaths, look) {
                     assert_eq!(a, b, "one entry, not parts of two");
                     return a;
                 }

@@ -21,7 +21,7 @@ pub(crate) use mutex::{Locked, RawMutex};
 pub(crate) use read_write::RawReadWrite;
 pub(crate) use semaphore::{Ledger, MOST as MOST_PERMITS, RawSemaphore};
 pub(crate) use thread_mutex::{ThreadMutex, WouldDeadlock, thread_id};
-pub(crate) use version::Version;
+pub(crate) use version::{Deaths, Version};
 
 use crate::members::Tag;
 
