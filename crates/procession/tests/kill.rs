@@ -75,6 +75,9 @@ fn main() -> ExitCode {
         }
     }
     tests.extend(procession_testing::tests![
+        deaths::collections::at_every_step_of_a_dictionary,
+        deaths::collections::at_every_step_of_a_list,
+        deaths::collections::while_they_end,
         deaths::streams::a_message_that_was_taken_and_not_leased_is_had_by_another,
         deaths::streams::what_a_dead_creator_left_is_freed_once,
         deaths::streams::messages_go_although_who_frees_them_dies,
@@ -217,6 +220,8 @@ fn is_of_an_object(point: KillPoint) -> bool {
         "value",
         "array",
         "stream",
+        "map",
+        "list",
         "lease",
         "ring",
         "reference",
@@ -230,6 +235,10 @@ const FOR_NEW_ONES: &[KillPoint] = &[
     KillPoint::LeaseBeforeTable,
     KillPoint::StreamBeforeResize,
     KillPoint::StreamAfterResize,
+    // How many shards there are changes when all is cleared, or with many entries.
+    KillPoint::MapBeforeGroup,
+    KillPoint::MapWhileEnding,
+    KillPoint::ListWhileEnding,
 ];
 
 fn member_dies_at(point: KillPoint) {

@@ -9,7 +9,8 @@ use super::{
     Key,
     build::{Load, PageDraft, corrupted},
     cell::NewCell,
-    locked::Locked,
+    grow,
+    locked::{Growth, Locked},
     map::Map,
 };
 use crate::{
@@ -93,12 +94,16 @@ impl Transaction<'_> {
     pub fn commit(self, changes: &[Change]) -> Result<()> {
         let Transaction { map, arena, keys, places, shards, busy } = self;
         assert_eq!(changes.len(), keys.len(), "one change for each key");
+        // New keys come in the order in which they were given.
+        let record = map.shared.get();
+        let orders: Vec<u64> = keys.iter().map(|_| record.next_order()).collect();
         let mut parts: Vec<Part<'_>> = Vec::new();
         let mut boxes = Vec::new();
         for (place, locked) in shards.iter().enumerate() {
             let concerned = (0..keys.len()).filter(|number| places[*number] == place);
             let concerned = concerned.filter(|number| !matches!(changes[*number], Change::Keep));
-            let concerned: Vec<_> = concerned.map(|number| (&keys[number], &changes[number])).collect();
+            let concerned: Vec<_> =
+                concerned.map(|number| (&keys[number], orders[number], &changes[number])).collect();
             if !concerned.is_empty() {
                 parts.push(Part::build(locked, &concerned, &mut boxes)?);
             }
@@ -109,10 +114,11 @@ impl Transaction<'_> {
             _ => carry_out(arena, parts)?,
         }
         drop(busy);
-        for locked in shards {
-            map.finish(locked, None);
-        }
+        // None may be had still by who changes the number of shards.
+        let growth = shards.iter().map(Locked::growth).find(|growth| *growth != Growth::None);
+        drop(shards);
         boxes.into_iter().for_each(|lent: Lent| lent.discard(arena));
+        grow::see_to(map, arena, growth.unwrap_or(Growth::None));
         Ok(())
     }
 }
@@ -128,25 +134,25 @@ impl<'l> Part<'l> {
     /// Builds its page; what lies in boxes and goes is this process's then, and listed.
     fn build(
         locked: &'l Locked<'static>,
-        changes: &[(&'l Key<'l>, &'l Change)],
+        changes: &[(&'l Key<'l>, u64, &'l Change)],
         boxes: &mut Vec<Lent>,
     ) -> Result<Part<'l>> {
         let arena = locked.arena;
         let (mut load, mut new, mut orders, mut gone) = (Load::default(), Vec::new(), Vec::new(), Vec::new());
-        for (key, change) in changes {
+        for (key, order, change) in changes {
             let old = locked.find(key)?;
             if let Change::Set(value, shares) = change {
                 let cell = NewCell::new(arena, key, value, shares)?;
                 load.add(cell.units());
                 new.push((key.hash, cell));
-                orders.push(old.as_ref().map(|old| old.cell.order()));
+                orders.push(old.as_ref().map_or(*order, |old| old.cell.order()));
             }
             gone.extend(old.map(|old| (old.position, old.cell)));
         }
         let is_gone = |position| gone.iter().any(|(gone, _)| *gone == position);
         let mut draft = locked.draft(load, is_gone)?;
         for ((hash, cell), order) in new.iter().zip(orders) {
-            draft.write(*hash, cell, order.unwrap_or_else(|| locked.record.next_order()))?;
+            draft.write(*hash, cell, order)?;
         }
         for lent in gone.iter().filter_map(|(_, cell)| cell.lent()) {
             lent.take_all(arena)?;

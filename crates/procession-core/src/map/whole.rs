@@ -4,7 +4,7 @@ use super::{
     Key,
     build::corrupted,
     cell::NewCell,
-    grow::{Growing, take_group},
+    grow::{self, Growing, take_group},
     locked::Locked,
     map::Map,
     page::Found,
@@ -17,6 +17,7 @@ use crate::{
     atomic::Ordering::{Acquire, Relaxed, Release, SeqCst},
     error::{Error, Result},
     kill_point::kill_point,
+    message::Lent,
     references::Share,
     sys::clock::Deadline,
 };
@@ -174,22 +175,25 @@ impl Map {
         let arena = self.for_locks()?;
         // No entry goes to another shard meanwhile.
         let growing = self.growing(arena);
-        for shard in 0..self.shared.get().shape().shards() {
+        let mut growths = Vec::new();
+        let visited = (0..self.shared.get().shape().shards()).try_for_each(|shard| {
             let locked = self.lock_certain(arena, shard)?;
             let mut boxes = Vec::new();
             let visited = self.visit_shard(&locked, &mut boxes, &mut f);
+            growths.push(locked.growth());
             drop(locked);
-            boxes.into_iter().for_each(|lent: crate::message::Lent| lent.discard(arena));
-            visited?;
-        }
+            boxes.into_iter().for_each(|lent: Lent| lent.discard(arena));
+            visited
+        });
         drop(growing);
-        Ok(())
+        growths.into_iter().for_each(|growth| grow::see_to(self, arena, growth));
+        visited
     }
 
     fn visit_shard(
         &self,
         locked: &Locked<'_>,
-        boxes: &mut Vec<crate::message::Lent>,
+        boxes: &mut Vec<Lent>,
         f: &mut impl FnMut(&[u8], &[u8], &[Arc<Share>]) -> Result<Change>,
     ) -> Result<()> {
         let _busy = self.busy();

@@ -5,6 +5,7 @@ use procession::{
     kill_point::{self, KillPoint},
 };
 
+pub(crate) mod collections;
 pub(crate) mod streams;
 
 /// Where a process is to die.
@@ -33,10 +34,29 @@ pub(crate) fn die_in<A>(
 ) where
     A: serde::Serialize + serde::de::DeserializeOwned,
 {
+    assert!(dies_in(f, argument, point, passes), "it never came to {}", point.name());
+}
+
+/// The same, if it comes there: whether it did.
+pub(crate) fn dies_in<A>(
+    f: impl procession::Task<(A, Death), Output = ()>,
+    argument: A,
+    point: KillPoint,
+    passes: usize,
+) -> bool
+where
+    A: serde::Serialize + serde::de::DeserializeOwned,
+{
     let alone = Event::new().unwrap();
     let death = Death { point: point.name().to_string(), passes, alone: alone.clone() };
     let process = Process::spawn(f, (argument, death)).unwrap();
     alone.set().unwrap();
-    let TaskError::Died(status) = process.join().unwrap_err() else { panic!("it never came there") };
-    assert_eq!(status.signal(), Some(9));
+    match process.join() {
+        Ok(()) => false,
+        Err(TaskError::Died(status)) => {
+            assert_eq!(status.signal(), Some(9));
+            true
+        }
+        Err(e) => panic!("{e}"),
+    }
 }

@@ -1,8 +1,10 @@
 //! One of everything that processes share, and work on it that dies anywhere: for the tests that kill.
 
+mod collections;
 mod parcel;
 mod streams;
 
+use collections::Collections;
 use procession::{
     Array, Barrier, BoundedSemaphore, Condition, Event, LockError, Mutex, OnceValue, ReentrantMutex, RwLock,
     Semaphore, Value,
@@ -35,6 +37,7 @@ pub(crate) struct Everything {
     /// Each tenth always equal, unless poisoned.
     array: Array<u64>,
     streams: Streams,
+    collections: Collections,
 }
 
 const MOMENT: Duration = Duration::from_micros(300);
@@ -68,6 +71,7 @@ impl Everything {
                 whole: Value::new([0; 3])?,
                 array: Array::new(100)?,
                 streams: Streams::new(),
+                collections: Collections::new(),
             })
         };
         make().unwrap()
@@ -83,8 +87,9 @@ impl Everything {
 
     /// Does one thing, whichever it is.
     fn round(&self, rng: &mut Rng) {
-        match rng.below(18) {
-            12.. => self.streams.round(rng),
+        match rng.below(24) {
+            12..18 => self.streams.round(rng),
+            18.. => self.collections.round(rng),
             0 => {
                 let mut pair = mended(self.pair.lock(), |pair| {
                     pair[1] = pair[0];
@@ -225,6 +230,7 @@ impl Everything {
         // And everything still works.
         self.work(7, 200);
         self.streams.check();
+        self.collections.check();
         let [a, b] = *self.pair.lock().unwrap_or_else(|e| e.into_inner());
         assert!(a == b || self.pair.is_poisoned());
     }
