@@ -120,17 +120,14 @@ impl<'m> Locked<'m> {
     ) -> Result<Option<Lent>> {
         let mut old = old;
         let units = new.units();
-        let position = match self.take_spare(units) {
+        let room = if old.is_some() || self.has_free_slot() { self.take_room(units) } else { None };
+        let position = match room {
             Some(position) => position,
-            None => match self.take_unused(units, old.is_none()) {
-                Some(position) => position,
-                None => {
-                    self.rebuild(units)?;
-                    old = self.find(key)?;
-                    self.take_unused(units, old.is_none())
-                        .ok_or_else(|| Error::corrupted("a new page has no room"))?
-                }
-            },
+            None => {
+                self.rebuild(units)?;
+                old = self.find(key)?;
+                self.take_room(units).ok_or_else(|| Error::corrupted("a new page has no room"))?
+            }
         };
         let page = self.page()?.ok_or_else(|| Error::corrupted("a shard has no page"))?;
         let (slot, order) = match &old {
@@ -213,18 +210,21 @@ impl<'m> Locked<'m> {
         }
     }
 
-    /// What was never used, if there is enough, and a slot for it if it needs one.
+    /// Whether there is a slot for another entry.
     #[inline]
-    fn take_unused(&self, units: u32, needs_slot: bool) -> Option<u32> {
-        let shard = self.shard;
-        let (used, slots) = (shard.used.load(Relaxed), self.page_name().slots());
-        let end = used.checked_add(units)?;
-        if end > shard.size.load(Relaxed) || needs_slot && is_full(shard.filled.load(Relaxed) as usize, slots)
-        {
-            return None;
-        }
-        shard.used.store(end, Relaxed);
-        Some(used)
+    fn has_free_slot(&self) -> bool {
+        !is_full(self.shard.filled.load(Relaxed) as usize, self.page_name().slots())
+    }
+
+    /// Room for a cell: the free one, or what was never used, if there is enough.
+    #[inline]
+    fn take_room(&self, units: u32) -> Option<u32> {
+        self.take_spare(units).or_else(|| {
+            let used = self.shard.used.load(Relaxed);
+            let end = used.checked_add(units).filter(|end| *end <= self.shard.size.load(Relaxed))?;
+            self.shard.used.store(end, Relaxed);
+            Some(used)
+        })
     }
 
     /// Copies all entries to a page in which there is room for so much more.
