@@ -95,10 +95,13 @@ impl Transaction<'_> {
         assert_eq!(changes.len(), keys.len(), "one change for each key");
         let mut parts: Vec<Part<'_>> = Vec::new();
         let mut boxes = Vec::new();
+        // New entries come in the order of the keys, whichever shards they are in.
+        let order = map.shared.get().next_orders(keys.len());
         for (place, locked) in shards.iter().enumerate() {
             let concerned = (0..keys.len()).filter(|number| places[*number] == place);
             let concerned = concerned.filter(|number| !matches!(changes[*number], Change::Keep));
-            let concerned: Vec<_> = concerned.map(|number| (&keys[number], &changes[number])).collect();
+            let concerned: Vec<_> =
+                concerned.map(|number| (&keys[number], &changes[number], order + number as u64)).collect();
             if !concerned.is_empty() {
                 parts.push(Part::build(locked, &concerned, &mut boxes)?);
             }
@@ -128,25 +131,25 @@ impl<'l> Part<'l> {
     /// Builds its page; what lies in boxes and goes is this process's then, and listed.
     fn build(
         locked: &'l Locked<'static>,
-        changes: &[(&'l Key<'l>, &'l Change)],
+        changes: &[(&'l Key<'l>, &'l Change, u64)],
         boxes: &mut Vec<Lent>,
     ) -> Result<Part<'l>> {
         let arena = locked.arena;
         let (mut load, mut new, mut orders, mut gone) = (Load::default(), Vec::new(), Vec::new(), Vec::new());
-        for (key, change) in changes {
+        for (key, change, order) in changes {
             let old = locked.find(key)?;
             if let Change::Set(value, shares) = change {
                 let cell = NewCell::new(arena, key, value, shares)?;
                 load.add(cell.units());
                 new.push((key.hash, cell));
-                orders.push(old.as_ref().map(|old| old.cell.order()));
+                orders.push(old.as_ref().map_or(*order, |old| old.cell.order()));
             }
             gone.extend(old.map(|old| (old.position, old.cell)));
         }
         let is_gone = |position| gone.iter().any(|(gone, _)| *gone == position);
         let mut draft = locked.draft(load, is_gone)?;
         for ((hash, cell), order) in new.iter().zip(orders) {
-            draft.write(*hash, cell, order.unwrap_or_else(|| locked.record.next_order()))?;
+            draft.write(*hash, cell, order)?;
         }
         for lent in gone.iter().filter_map(|(_, cell)| cell.lent()) {
             lent.take_all(arena)?;

@@ -17,6 +17,7 @@ use crate::{
     atomic::Ordering::{Acquire, Relaxed, Release, SeqCst},
     error::{Error, Result},
     kill_point::kill_point,
+    message::Lent,
     references::Share,
     sys::clock::Deadline,
 };
@@ -35,6 +36,18 @@ pub struct Item {
     pub value: Vec<u8>,
     /// The handles in it.
     pub shares: Vec<Arc<Share>>,
+}
+
+/// Boxes that are this process's, since no entry names them any more. Freed when it's dropped.
+struct Gone {
+    arena: &'static Arena,
+    boxes: Vec<Lent>,
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.boxes.drain(..).for_each(|lent| lent.discard(self.arena));
+    }
 }
 
 impl Map {
@@ -175,12 +188,10 @@ impl Map {
         // No entry goes to another shard meanwhile.
         let growing = self.growing(arena);
         for shard in 0..self.shared.get().shape().shards() {
+            // Dropped after the lock, also if `f` panics.
+            let mut gone = Gone { arena, boxes: Vec::new() };
             let locked = self.lock_certain(arena, shard)?;
-            let mut boxes = Vec::new();
-            let visited = self.visit_shard(&locked, &mut boxes, &mut f);
-            drop(locked);
-            boxes.into_iter().for_each(|lent: crate::message::Lent| lent.discard(arena));
-            visited?;
+            self.visit_shard(&locked, &mut gone.boxes, &mut f)?;
         }
         drop(growing);
         Ok(())
@@ -189,7 +200,7 @@ impl Map {
     fn visit_shard(
         &self,
         locked: &Locked<'_>,
-        boxes: &mut Vec<crate::message::Lent>,
+        boxes: &mut Vec<Lent>,
         f: &mut impl FnMut(&[u8], &[u8], &[Arc<Share>]) -> Result<Change>,
     ) -> Result<()> {
         let _busy = self.busy();
