@@ -132,6 +132,9 @@ pub(super) struct Geometry {
     data: usize,
 }
 
+/// The most that an arena can be made for: names of parts of maps and lists have an offset of 40 bits.
+pub(crate) const LARGEST_LIMIT: usize = 7 << 37;
+
 impl Geometry {
     pub(super) fn new(chunks: usize) -> Geometry {
         let mut geometry = Geometry { chunks, controls: 0, data: 0 };

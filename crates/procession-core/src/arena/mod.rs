@@ -13,7 +13,7 @@ mod tests;
 
 pub use audit::Audit;
 pub(crate) use block::{Block, BlockState, Holder};
-pub(crate) use layout::Stable;
+pub(crate) use layout::{LARGEST_LIMIT, Stable};
 pub use object::Handle;
 pub(crate) use object::{Kind, Object, Shared};
 

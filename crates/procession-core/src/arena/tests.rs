@@ -15,6 +15,11 @@ fn arena(limit: usize) -> Arena {
     arena
 }
 
+#[test]
+fn offsets_have_forty_bits() {
+    assert!(Geometry::new(LARGEST_LIMIT.div_ceil(CHUNK)).total() <= 1 << 40);
+}
+
 #[derive(Clone, Debug)]
 enum Step {
     Alloc(usize),

@@ -2,7 +2,7 @@
 
 use super::{Child, Family, children::Children, monitor, requests::PATIENCE};
 use crate::{
-    arena::Arena,
+    arena::{Arena, LARGEST_LIMIT},
     error::{Error, ErrorKind, Result},
     members::Owner,
     recovery,
@@ -138,15 +138,15 @@ extern "C" fn forget_lifeline() {
     }
 }
 
-/// More than any machine has, and little enough to reckon with.
-const LARGEST_LIMIT: usize = 1 << 44;
-
 /// The arena's limit, if the environment says one.
 fn limit() -> Result<Option<usize>> {
     const VARIABLE: &str = "PROCESSION_ARENA_LIMIT";
     match std::env::var(VARIABLE) {
         Ok(text) => text.parse().ok().filter(|bytes| *bytes <= LARGEST_LIMIT).map(Some).ok_or_else(|| {
-            Error::new(ErrorKind::InvalidArgument, format!("{VARIABLE} is {text:?}, not a number of bytes"))
+            Error::new(
+                ErrorKind::InvalidArgument,
+                format!("{VARIABLE} is {text:?}, not a number of bytes up to {LARGEST_LIMIT}"),
+            )
         }),
         Err(_) => Ok(None),
     }

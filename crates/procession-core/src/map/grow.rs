@@ -154,19 +154,15 @@ fn merge(
 ) -> Result<()> {
     let record = map.shared.get();
     let last = going.index;
-    let freed = if load.entries == 0 {
-        // Neither has a page.
-        None
-    } else {
+    let freed = going.own_page()?;
+    if load.entries != 0 {
         let mut draft = PageDraft::new(arena, load, before.epoch())?;
         for locked in [&staying, &going] {
             locked.for_each(|entry| draft.copy(entry.cell))?;
         }
-        let freed = going.own_page()?;
         // With what isn't looked for there yet.
         staying.replace_page(draft)?;
-        freed
-    };
+    }
     let group = if last % GROUP == 0 { take_group(map, arena, last)? } else { None };
     let changes = going.shard.version.get().wrapping_add(1);
     record.before.store(record.before.load(Relaxed).wrapping_add(changes), Release);

@@ -120,7 +120,13 @@ impl MapRecord {
     /// The number of the next entry.
     #[inline]
     pub(super) fn next_order(&self) -> u64 {
-        self.order.0.fetch_add(1, Relaxed)
+        self.next_orders(1)
+    }
+
+    /// The first of the numbers of so many entries.
+    #[inline]
+    pub(super) fn next_orders(&self, count: usize) -> u64 {
+        self.order.0.fetch_add(count as u64, Relaxed)
     }
 
     /// The word that names a group. Not for one of which nobody has the words yet.

@@ -94,16 +94,15 @@ impl Transaction<'_> {
     pub fn commit(self, changes: &[Change]) -> Result<()> {
         let Transaction { map, arena, keys, places, shards, busy } = self;
         assert_eq!(changes.len(), keys.len(), "one change for each key");
-        // New keys come in the order in which they were given.
-        let record = map.shared.get();
-        let orders: Vec<u64> = keys.iter().map(|_| record.next_order()).collect();
         let mut parts: Vec<Part<'_>> = Vec::new();
         let mut boxes = Vec::new();
+        // New entries come in the order of the keys, whichever shards they are in.
+        let order = map.shared.get().next_orders(keys.len());
         for (place, locked) in shards.iter().enumerate() {
             let concerned = (0..keys.len()).filter(|number| places[*number] == place);
             let concerned = concerned.filter(|number| !matches!(changes[*number], Change::Keep));
             let concerned: Vec<_> =
-                concerned.map(|number| (&keys[number], orders[number], &changes[number])).collect();
+                concerned.map(|number| (&keys[number], &changes[number], order + number as u64)).collect();
             if !concerned.is_empty() {
                 parts.push(Part::build(locked, &concerned, &mut boxes)?);
             }
@@ -134,12 +133,12 @@ impl<'l> Part<'l> {
     /// Builds its page; what lies in boxes and goes is this process's then, and listed.
     fn build(
         locked: &'l Locked<'static>,
-        changes: &[(&'l Key<'l>, u64, &'l Change)],
+        changes: &[(&'l Key<'l>, &'l Change, u64)],
         boxes: &mut Vec<Lent>,
     ) -> Result<Part<'l>> {
         let arena = locked.arena;
         let (mut load, mut new, mut orders, mut gone) = (Load::default(), Vec::new(), Vec::new(), Vec::new());
-        for (key, order, change) in changes {
+        for (key, change, order) in changes {
             let old = locked.find(key)?;
             if let Change::Set(value, shares) = change {
                 let cell = NewCell::new(arena, key, value, shares)?;

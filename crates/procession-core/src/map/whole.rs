@@ -38,6 +38,18 @@ pub struct Item {
     pub shares: Vec<Arc<Share>>,
 }
 
+/// Boxes that are this process's, since no entry names them any more. Freed when it's dropped.
+struct Gone {
+    arena: &'static Arena,
+    boxes: Vec<Lent>,
+}
+
+impl Drop for Gone {
+    fn drop(&mut self) {
+        self.boxes.drain(..).for_each(|lent| lent.discard(self.arena));
+    }
+}
+
 impl Map {
     /// The right to change the number of shards, and to take the locks of all.
     pub(super) fn growing(&self, arena: &'static Arena) -> Growing<'static> {
@@ -177,12 +189,11 @@ impl Map {
         let growing = self.growing(arena);
         let mut growths = Vec::new();
         let visited = (0..self.shared.get().shape().shards()).try_for_each(|shard| {
+            // Dropped after the lock, also if `f` panics.
+            let mut gone = Gone { arena, boxes: Vec::new() };
             let locked = self.lock_certain(arena, shard)?;
-            let mut boxes = Vec::new();
-            let visited = self.visit_shard(&locked, &mut boxes, &mut f);
+            let visited = self.visit_shard(&locked, &mut gone.boxes, &mut f);
             growths.push(locked.growth());
-            drop(locked);
-            boxes.into_iter().for_each(|lent: Lent| lent.discard(arena));
             visited
         });
         drop(growing);

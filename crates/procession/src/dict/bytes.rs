@@ -41,6 +41,11 @@ pub(crate) fn encode_key<Q: Serialize + ?Sized>(key: &Q, bytes: &mut Vec<u8>) ->
     if codec::encode(key, bytes)?.is_empty() { Ok(()) } else { Err(handle_in_key::<Q>()) }
 }
 
+/// The key that the bytes are. (Those of a value may be in another form: see `wire`.)
+pub(crate) fn decode_key<K: DeserializeOwned>(bytes: &[u8]) -> Result<K> {
+    codec::decode(bytes, &[])
+}
+
 #[cold]
 fn handle_in_key<Q: ?Sized>() -> Error {
     let name = type_name::<Q>();

@@ -112,7 +112,7 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
     /// Changes the values of several keys wholly or not at all, whoever dies meanwhile; gives what `f` gives.
     ///
     /// Nobody sees some of the changes without the others, and nobody else changes these keys meanwhile. If `f` panics or
-    /// [cancels](View::cancel), nothing is changed.
+    /// [cancels](View::cancel), nothing is changed. New keys come in the order in which they are given here.
     ///
     /// # Errors
     ///

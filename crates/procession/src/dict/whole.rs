@@ -2,7 +2,7 @@
 
 use super::{
     Dict,
-    bytes::{decode, encode, encode_key},
+    bytes::{decode, decode_key, encode, encode_key},
 };
 use procession_core::{Result, map::Change};
 use serde::{Serialize, de::DeserializeOwned};
@@ -16,7 +16,7 @@ use std::borrow::Borrow;
 impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned + 'static> Dict<K, V> {
     /// All keys as they were at one moment, in the order in which they came.
     pub fn keys(&self) -> Result<Vec<K>> {
-        self.inner.items(false)?.iter().map(|item| decode(&item.key, &[])).collect()
+        self.inner.items(false)?.iter().map(|item| decode_key(&item.key)).collect()
     }
 
     /// All values as they were at one moment, in the order in which their keys came.
@@ -29,7 +29,7 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
     /// While they are copied nobody can change the dictionary.
     pub fn items(&self) -> Result<Vec<(K, V)>> {
         let items = self.inner.items(true)?;
-        items.iter().map(|item| Ok((decode(&item.key, &[])?, decode(&item.value, &item.shares)?))).collect()
+        items.iter().map(|item| Ok((decode_key(&item.key)?, decode(&item.value, &item.shares)?))).collect()
     }
 
     /// Changes every value, and removes those of which `f` doesn't say `true`. Each entry is changed at once, one after the other; those
@@ -39,7 +39,7 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
     pub fn retain(&self, mut f: impl FnMut(&K, &mut V) -> bool) -> Result<()> {
         let mut before = Vec::new();
         self.inner.visit(|key, bytes, shares| {
-            let (key, mut value) = (decode(key, &[])?, decode(bytes, shares)?);
+            let (key, mut value) = (decode_key(key)?, decode(bytes, shares)?);
             if !f(&key, &mut value) {
                 return Ok(Change::Remove);
             }
