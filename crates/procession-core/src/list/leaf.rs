@@ -82,6 +82,14 @@ impl<'a> Leaf<'a> {
         self.head[1].store(space >> 32 << 32 | u64::from(end), Relaxed);
         Some(space as u32)
     }
+
+    /// The cell that was taken last is free again: for who has raised the version since no slot names it.
+    pub(super) fn give_back(self, position: u32, units: u32) {
+        let space = self.head[1].load(Relaxed);
+        if position.checked_add(units) == Some(space as u32) {
+            self.head[1].store(space >> 32 << 32 | u64::from(position), Relaxed);
+        }
+    }
 }
 
 /// A leaf of this process's that will be a list's. Freed unless it's committed.
