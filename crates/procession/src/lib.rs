@@ -37,6 +37,7 @@
 //! | one that has permits of a [`Semaphore`] | they come back |
 //! | one that has a [`Barrier`] | it breaks: those who wait get an error instead of waiting for the dead |
 //! | one that changes a [`Value`], or makes a [`OnceValue`] | it has done it or not |
+//! | one that changes a [`Dict`] or a [`List`] | it has done it or not, also a transaction over several keys |
 //! | one that sends or receives | it has done it or not; what it had sent is received |
 //! | the last one that has an end of a channel | the other side sees the end of the stream |
 //! | one that got items of a [`JoinableQueue`] and hasn't finished them | another gets them, once; then [`join`](JoinableQueue::join) reports them |
@@ -94,6 +95,32 @@
 //! for eater in eaters {
 //!     eater.join()?;
 //! }
+//! # Ok(()) }
+//! ```
+//!
+//! # Dictionaries and lists
+//!
+//! A [`Dict`] and a [`List`] have `serde` values of any size, with handles in them if need be; each of their operations is atomic, and reading
+//! takes no lock. A [`Manager`] makes objects of all kinds, which end with it.
+//!
+//! ```no_run
+//! use procession::{Dict, Manager, Process};
+//!
+//! fn work(counts: Dict<String, i64>) {
+//!     counts.update("count", |n| *n -= 1).unwrap(); // no lock needed
+//! }
+//!
+//! # fn main() -> procession::Result<()> {
+//! # procession::init();
+//! let manager = Manager::new()?;
+//! let counts = manager.dict()?;
+//! counts.insert("count", &100)?;
+//! let processes: Vec<_> =
+//!     (0..50).map(|_| Process::spawn(work, (counts.clone(),))).collect::<Result<_, _>>()?;
+//! for process in processes {
+//!     process.join()?;
+//! }
+//! assert_eq!(counts.get("count")?, Some(50));
 //! # Ok(()) }
 //! ```
 //!
