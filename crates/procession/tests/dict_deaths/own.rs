@@ -17,13 +17,13 @@ pub(crate) struct Entry {
 }
 
 impl Entry {
-    /// Mostly short; some in blocks of their own, some of a hundred KB, some with a handle.
+    /// Mostly short; some in blocks of their own, some of 40 KB, some with a handle.
     fn of(step: u64) -> Entry {
         let size = match step % 16 {
             n @ 0..10 => n * 5,
             n @ 10..13 => n * 100,
             13 => 5000,
-            _ => step % 64 * 1800,
+            _ => step % 64 * 700,
         };
         let list = (step % 7 == 3).then(|| {
             let list = List::new().unwrap();
@@ -159,7 +159,7 @@ impl Own {
     }
 
     /// After the death of the worker before: the step that it was in was done wholly or not at all, and all others are. It's
-    /// completed.
+    /// completed: the next one's number, and the state.
     pub(crate) fn resume(&self) -> (u64, State) {
         let (number, before) = self.read_book();
         let (step, mut after, is) = (Step::of(self.slot, number), before, self.look());
@@ -181,18 +181,15 @@ impl Own {
         (number + 1, after)
     }
 
-    /// Goes on where the worker before has died.
-    pub(crate) fn work(&self, steps: usize) {
-        let (mut number, mut state) = self.resume();
-        for _ in 0..steps {
-            let step = Step::of(self.slot, number);
-            self.perform(&step, &state);
-            step.apply(&mut state);
-            number += 1;
-            self.write_book(number, &state);
-            if number % 64 == 0 {
-                assert_eq!(self.look(), state);
-            }
+    /// One step more, from there on.
+    pub(crate) fn step(&self, (number, state): &mut (u64, State)) {
+        let step = Step::of(self.slot, *number);
+        self.perform(&step, state);
+        step.apply(state);
+        *number += 1;
+        self.write_book(*number, state);
+        if number.is_multiple_of(64) {
+            assert_eq!(self.look(), *state);
         }
     }
 

@@ -125,10 +125,11 @@ impl World {
         }
     }
 
-    /// Some hundreds come or go.
+    /// Some come or go, sometimes some hundreds.
     fn crowd(&self, rng: &mut Rng) {
         let first = rng.below(4000) as u64;
-        let keys = first..first + rng.below(500) as u64;
+        let most = if rng.below(8) == 0 { 400 } else { 40 };
+        let keys = first..first + rng.below(most) as u64;
         match rng.below(12) {
             0..6 => self.crowd.extend(keys.map(|key| (key, name(key)))).unwrap(),
             6..10 => keys.for_each(|key| {
