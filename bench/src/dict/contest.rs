@@ -97,7 +97,7 @@ pub(super) fn contest(
             count += 1;
             count.is_multiple_of(BATCH) && start.elapsed() >= WINDOW
         };
-        let mine = repeat(store, does, &order, is_over);
+        let mine = repeat(store, does, order, is_over);
         // Also after an error: the other one would go on for ever.
         control.stop.store(true, Relaxed);
         (mine?, start.elapsed().as_secs_f64())
@@ -117,7 +117,7 @@ pub(super) fn take_part(area: &Area, store: &mut impl Store, does: Does) -> Resu
     let _pinned = Pinned::to(Side::Second)?;
     control.come();
     control.spin_until(2)?;
-    let count = repeat(store, does, &order, || control.stop.load(Relaxed))?;
+    let count = repeat(store, does, order, || control.stop.load(Relaxed))?;
     control.counted.store(count, Release);
     Ok(())
 }

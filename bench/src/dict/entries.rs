@@ -5,6 +5,7 @@ use crate::{
     processors::Side,
 };
 use serde_bytes::ByteArray;
+use std::{fmt::Write, sync::LazyLock};
 
 /// How many entries there are: more than fit into the caches near a processor.
 pub(super) const ENTRIES: usize = 100_000;
@@ -58,9 +59,14 @@ impl Order {
         Order::by_seed(1)
     }
 
-    /// That of a process, which goes round and round.
-    pub(super) fn of_visits(side: Side) -> Order {
-        Order::by_seed(if side == Side::First { 2 } else { 3 })
+    /// That of a process, which goes round and round. Made once, since it takes as long as part of a contest.
+    pub(super) fn of_visits(side: Side) -> &'static Order {
+        static FIRST: LazyLock<Order> = LazyLock::new(|| Order::by_seed(2));
+        static SECOND: LazyLock<Order> = LazyLock::new(|| Order::by_seed(3));
+        match side {
+            Side::First => &FIRST,
+            Side::Second => &SECOND,
+        }
     }
 
     fn by_seed(seed: u64) -> Order {
@@ -71,7 +77,10 @@ impl Order {
             random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
             numbers.swap(last, (random >> 33) as usize % (last + 1));
         }
-        let keys = numbers.iter().map(|number| format!("{number:0KEY$}")).collect();
+        let mut keys = String::with_capacity(ENTRIES * KEY);
+        for number in &numbers {
+            write!(keys, "{number:0KEY$}").expect("text has room");
+        }
         Order { keys, numbers }
     }
 
