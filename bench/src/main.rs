@@ -2,6 +2,7 @@
 
 mod bare;
 mod channel;
+mod dict;
 mod family;
 mod measure;
 mod peers;
@@ -28,7 +29,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     if let [other, role @ ..] = arguments.as_slice()
-        && [sync::OTHER, channel::OTHER, queue::OTHER].contains(&other.as_str())
+        && [sync::OTHER, channel::OTHER, queue::OTHER, dict::OTHER].contains(&other.as_str())
     {
         return exit_code(serve(other, role));
     }
@@ -40,10 +41,11 @@ fn main() -> ExitCode {
         "sync" => sync::run(),
         "channel" => channel::run(),
         "queue" => queue::run(),
-        "all" => {
-            [spawn::run, pool::run, sync::run, channel::run, queue::run].iter().try_for_each(|run| run())
-        }
-        _ => Err("usage: procession-bench spawn | pool | sync | channel | queue | all".into()),
+        "dict" => dict::run(),
+        "all" => [spawn::run, pool::run, sync::run, channel::run, queue::run, dict::run]
+            .iter()
+            .try_for_each(|run| run()),
+        _ => Err("usage: procession-bench spawn | pool | sync | channel | queue | dict | all".into()),
     })
 }
 
@@ -54,6 +56,7 @@ fn serve(other: &str, role: &[String]) -> measure::Result<()> {
         [role] if other == sync::OTHER => sync::serve(role),
         [does, peer, address] if other == channel::OTHER => channel::serve(does, peer, address),
         [does, peer, address] if other == queue::OTHER => queue::serve(does, peer, address),
+        [does, peer, address] if other == dict::OTHER => dict::serve(does, peer, address),
         _ => Err("a second process is started by the first one".into()),
     }
 }

@@ -24,6 +24,8 @@ pub(crate) const IPMPSC: &str = "ipmpsc";
 pub(crate) const PIPE: &str = "pipe";
 pub(crate) const FUTEX: &str = "bare futex";
 pub(crate) const WORDS: &str = "bare words";
+pub(crate) const LMDB: &str = "LMDB";
+pub(crate) const SERVER: &str = "socket server";
 
 /// What a second process is told: which benchmark it's part of, what it does there, whose channel it uses, and where that is.
 #[derive(Clone, Copy)]

@@ -80,7 +80,7 @@ impl Control {
     }
 
     /// Waits until so many are there, without leaving the processor, so that all of them go on at the same time.
-    pub(super) fn spin_until(&self, count: u32) -> Result<()> {
+    pub(crate) fn spin_until(&self, count: u32) -> Result<()> {
         self.until(count, std::hint::spin_loop)
     }
 
