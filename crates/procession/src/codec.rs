@@ -27,12 +27,12 @@ pub(crate) fn pack<T: Serialize>(value: &T) -> Result<Parcel> {
 }
 
 /// The value that the bytes hold, all of them, with these handles in it.
-#[inline]
+#[inline(always)]
 pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], shares: &[Arc<Share>]) -> Result<T> {
     if shares.is_empty() { take(bytes) } else { travel::receiving(shares, || take(bytes)) }
 }
 
-#[inline]
+#[inline(always)]
 fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     match postcard::take_from_bytes(bytes) {
         Ok((value, [])) => Ok(value),

@@ -238,7 +238,7 @@ impl Arena {
     }
 
     /// The record in a block of a class that holds only such records.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn stable_record<T: Shared>(&self, offset: u64, class: Stable) -> Result<&T> {
         let class = class as usize;
         let is_there = (offset as usize).checked_sub(self.geometry.chunk(0)).is_some_and(|data| {

@@ -228,6 +228,20 @@ impl Arena {
         (there.len() == count).then_some(there)
     }
 
+    /// Has the processor load what lies at an offset that was found in shared memory, while something else is done.
+    #[inline(always)]
+    pub(crate) fn prefetch(&self, offset: u64) {
+        #[cfg(target_arch = "x86_64")]
+        if (offset as usize) < self.geometry.chunk(self.high_water()) {
+            let line = self.pointer(offset as usize, 1);
+            // SAFETY: bounds: checked above; and it's a hint, which never faults. Aliasing: nothing is read or written. Lifetime: the
+            // mapping is never unmapped.
+            unsafe {
+                std::arch::x86_64::_mm_prefetch::<{ std::arch::x86_64::_MM_HINT_T0 }>(line.as_ptr().cast())
+            };
+        }
+    }
+
     /// The same, but fewer where there can't be as many.
     #[inline]
     pub(crate) fn up_to<T: Shared>(&self, offset: u64, most: usize) -> Option<&[T]> {

@@ -48,7 +48,7 @@ pub(crate) struct Cell<'a> {
 }
 
 impl<'a> Cell<'a> {
-    #[inline]
+    #[inline(always)]
     pub(crate) fn open(arena: &'a Arena, offset: u64) -> Result<Cell<'a>, Torn> {
         let words: &[AtomicU64] = arena.up_to(offset, MOST_WORDS).ok_or(Torn)?;
         let head = words.get(1).ok_or(Torn)?.load(Relaxed);
@@ -127,7 +127,7 @@ impl<'a> Cell<'a> {
     }
 
     /// Appends the value's bytes.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn value(self, out: &mut Vec<u8>) -> Result<(), Torn> {
         if self.is_boxed() {
             let contents = self.contents()?;
@@ -205,11 +205,21 @@ fn is_same(words: &[AtomicU64], bytes: &[u8]) -> bool {
     let chunks = bytes.chunks_exact(8);
     let rest = chunks.remainder();
     let whole = words.iter().zip(chunks).all(|(word, chunk)| word.load(Relaxed) == to_word(chunk));
-    whole && (rest.is_empty() || words[bytes.len() / 8].load(Relaxed) == to_word(rest))
+    whole && (rest.is_empty() || words[bytes.len() / 8].load(Relaxed) == last_word(bytes))
+}
+
+/// The bytes behind the last whole word, of which there is one or more, filled up with zeros.
+#[inline(always)]
+fn last_word(bytes: &[u8]) -> u64 {
+    let rest = bytes.len() % 8;
+    match bytes.last_chunk::<8>() {
+        Some(last) => u64::from_le_bytes(*last) >> (8 * (8 - rest)),
+        None => bytes.iter().rev().fold(0, |word, byte| word << 8 | u64::from(*byte)),
+    }
 }
 
 /// Up to eight bytes, filled up with zeros.
-#[inline]
+#[inline(always)]
 fn to_word(bytes: &[u8]) -> u64 {
     match bytes.try_into() {
         Ok(bytes) => u64::from_le_bytes(bytes),
@@ -222,28 +232,32 @@ fn to_word(bytes: &[u8]) -> u64 {
 }
 
 /// Appends the first `len` bytes of the words.
-#[inline]
+#[inline(always)]
 fn append(words: &[AtomicU64], len: usize, out: &mut Vec<u8>) -> Result<(), Torn> {
     let words = words.get(..words_of(len)).ok_or(Torn)?;
     let start = out.len();
     // It may be a wrong length; but so many words there are.
     out.try_reserve(len + 8).map_err(|_| Torn)?;
-    out.resize(start + len, 0);
-    let mut chunks = out[start..].chunks_exact_mut(8);
-    for (chunk, word) in (&mut chunks).zip(words) {
-        chunk.copy_from_slice(&word.load(Relaxed).to_le_bytes());
+    let room = out.spare_capacity_mut().as_chunks_mut::<8>().0;
+    for (chunk, word) in room.iter_mut().zip(words) {
+        *chunk = word.load(Relaxed).to_le_bytes().map(std::mem::MaybeUninit::new);
     }
-    let rest = chunks.into_remainder();
-    if !rest.is_empty() {
-        rest.copy_from_slice(&words[len / 8].load(Relaxed).to_le_bytes()[..rest.len()]);
-    }
+    // SAFETY: bounds: so much is reserved, and was written: all words whose bytes these are, of which there are enough. Aliasing: it's
+    // the caller's. Lifetime: bytes have no drop.
+    unsafe { out.set_len(start + len) };
     Ok(())
 }
 
 #[inline]
 fn fill(words: &[AtomicU64], bytes: &[u8]) {
-    for (word, chunk) in words.iter().zip(bytes.chunks(8)) {
-        word.store(to_word(chunk), Relaxed);
+    let (chunks, rest) = bytes.as_chunks::<8>();
+    for (word, chunk) in words.iter().zip(chunks) {
+        word.store(u64::from_le_bytes(*chunk), Relaxed);
+    }
+    if !rest.is_empty()
+        && let Some(word) = words.get(chunks.len())
+    {
+        word.store(last_word(bytes), Relaxed);
     }
 }
 
@@ -256,7 +270,7 @@ pub(crate) struct NewCell<'k> {
 
 impl<'k> NewCell<'k> {
     /// A box is made here, if it needs one.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn new(
         arena: &'static Arena,
         key: &'k Key<'k>,
@@ -288,7 +302,7 @@ impl<'k> NewCell<'k> {
     }
 
     /// Writes it to where nobody reads yet.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn write(&self, room: &[AtomicU64], order: u64) {
         let (head, body) = room.split_at(HEAD);
         head[0].store(order, Relaxed);

@@ -1,15 +1,17 @@
 //! One entry with the shard's lock held, for code of the user's that changes it.
 
-use super::{Key, build::corrupted, cell::NewCell, locked::Locked, map::Map};
+use super::{Key, build::corrupted, cell::NewCell, locked::Locked, map::Map, page::Found};
 use crate::{error::Result, message::Lent, objects::busy::Busy, references::Share};
 use std::{fmt, sync::Arc};
 
-/// The entry of a key, whether or not there is one; nobody else changes it meanwhile. Each change of it is done at once and wholly.
+/// The entry of a key, whether or not there is one; nobody else changes it meanwhile. It's changed at once and wholly.
 pub struct Entry<'m> {
     map: &'m Map,
     key: Key<'m>,
     /// Until it's dropped.
     locked: Option<Locked<'static>>,
+    /// Where the entry is, if there is one.
+    found: Option<Found<'static>>,
     replaced: Option<Lent>,
     busy: Option<Busy>,
 }
@@ -26,7 +28,9 @@ impl Map {
     pub fn entry<'m>(&'m self, key: &'m [u8]) -> Result<Entry<'m>> {
         let (arena, key) = (self.for_locks()?, self.key(key));
         let locked = self.lock(arena, &key)?;
-        Ok(Entry { map: self, key, locked: Some(locked), replaced: None, busy: Some(self.busy()) })
+        let found = locked.find(&key)?;
+        let busy = Some(self.busy());
+        Ok(Entry { map: self, key, locked: Some(locked), found, replaced: None, busy })
     }
 }
 
@@ -39,40 +43,18 @@ impl Entry<'_> {
     /// Appends the value, if there is one, and gives the handles in it.
     #[inline]
     pub fn get(&self, out: &mut Vec<u8>) -> Result<Option<Vec<Arc<Share>>>> {
-        let locked = self.locked();
-        let Some(found) = locked.find(&self.key)? else { return Ok(None) };
+        let Some(found) = self.found else { return Ok(None) };
         found.cell.value(out).map_err(corrupted)?;
-        found.cell.shares(locked.arena).map(Some)
+        found.cell.shares(self.locked().arena).map(Some)
     }
 
     /// Sets the value.
     #[inline]
-    pub fn set(&mut self, value: &[u8], shares: &[Arc<Share>]) -> Result<()> {
+    pub fn set(mut self, value: &[u8], shares: &[Arc<Share>]) -> Result<()> {
         let locked = self.locked();
         let new = NewCell::new(locked.arena, &self.key, value, shares)?;
-        let old = locked.find(&self.key)?;
-        let replaced = locked.put(&self.key, new, old)?;
-        self.keep(replaced);
+        self.replaced = locked.put(&self.key, new, self.found)?;
         Ok(())
-    }
-
-    /// Removes the entry, if there is one.
-    pub fn remove(&mut self) -> Result<()> {
-        let locked = self.locked();
-        if let Some(old) = locked.find(&self.key)? {
-            let replaced = locked.take(&old)?;
-            self.keep(replaced);
-        }
-        Ok(())
-    }
-
-    #[inline]
-    fn keep(&mut self, replaced: Option<Lent>) {
-        if let (Some(lent), arena) = (replaced, self.locked().arena)
-            && let Some(earlier) = self.replaced.replace(lent)
-        {
-            earlier.discard(arena);
-        }
     }
 }
 

@@ -63,6 +63,7 @@ impl Drop for Locked<'_> {
 
 impl<'m> Locked<'m> {
     /// For who has taken the lock, and seen after that that this is the map's shape.
+    #[inline(always)]
     pub(super) fn new(
         arena: &'static Arena,
         record: &'m MapRecord,
@@ -90,13 +91,13 @@ impl<'m> Locked<'m> {
     }
 
     /// The page, if there is one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn page(&self) -> Result<Option<Page<'static>>> {
         let name = self.page_name();
         if name.is_none() { Ok(None) } else { Page::open(self.arena, name).map(Some).map_err(corrupted) }
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(&self, key: &Key<'_>) -> Result<Option<Found<'static>>> {
         match self.page()? {
             Some(page) => page.find(key.hash, |cell| cell.has_key(key)).map_err(corrupted),
@@ -112,6 +113,7 @@ impl<'m> Locked<'m> {
 
     /// Writes the entry into a free cell, and has its slot name that: the one store that commits it. What was the key's entry
     /// before is given back, if it lies in a box.
+    #[inline(always)]
     pub(super) fn put(
         &self,
         key: &Key<'_>,

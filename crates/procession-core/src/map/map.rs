@@ -160,11 +160,11 @@ impl Map {
     }
 
     /// Takes the lock of the key's shard.
-    #[inline]
+    #[inline(always)]
     pub(super) fn lock(&self, arena: &'static Arena, key: &Key<'_>) -> Result<Locked<'static>> {
         loop {
             let index = self.shared.shape().shard_of(key.hash);
-            if let Some(locked) = self.lock_shard(arena, index)?
+            if let Some(locked) = self.lock_shard_for(arena, index, Some(key.hash))?
                 && locked.shape.shard_of(key.hash) == index
             {
                 return Ok(locked);
@@ -175,8 +175,22 @@ impl Map {
     /// Takes the lock of a shard, and mends that if its last holder died. `None`: there is no such shard any more.
     #[inline]
     pub(super) fn lock_shard(&self, arena: &'static Arena, index: usize) -> Result<Option<Locked<'static>>> {
+        self.lock_shard_for(arena, index, None)
+    }
+
+    /// The same, for one who looks for this hash then.
+    #[inline(always)]
+    fn lock_shard_for(
+        &self,
+        arena: &'static Arena,
+        index: usize,
+        hash: Option<u32>,
+    ) -> Result<Option<Locked<'static>>> {
         let record = self.shared.get();
         let shard = record.shard(arena, index)?;
+        if let Some(hash) = hash {
+            shard.prefetch(arena, hash);
+        }
         let how = self.acquire(arena, shard);
         // From here on the shard keeps its entries. What was locked may be out of use by now, or another map's.
         let shape = record.shape();
@@ -196,7 +210,7 @@ impl Map {
         Ok(Some(locked))
     }
 
-    #[inline]
+    #[inline(always)]
     fn acquire(&self, arena: &'static Arena, shard: &Shard) -> sync::Locked {
         let me = arena.me().tag();
         shard.lock.try_lock_clean(me).unwrap_or_else(|| self.acquire_slow(arena, shard))
@@ -278,7 +292,7 @@ impl Map {
     }
 
     /// Releases the lock; frees what lay in a box, and sees to the number of shards.
-    #[inline]
+    #[inline(always)]
     pub(super) fn finish(&self, locked: Locked<'_>, replaced: Option<Lent>) {
         let (arena, growth) = (locked.arena, locked.growth());
         drop(locked);

@@ -25,6 +25,9 @@ const OFFSET_BITS: u32 = 34;
 const LINES: u64 = (1 << (64 - EPOCH_BITS - OFFSET_BITS)) - 1;
 const ALIGNMENT: u64 = 64;
 
+/// In bytes.
+pub(super) const CACHE_LINE: u64 = 64;
+
 /// Slots come by so many.
 pub(super) const LINE: usize = 16;
 
@@ -39,6 +42,12 @@ pub(super) const LAST_POSITION: u32 = (1 << POSITION_BITS) - 1;
 #[inline]
 pub(super) fn slot_word(hash: u32, position: u32) -> u32 {
     tag(hash) | position
+}
+
+/// At which slot one begins to look. By the high bits; the low ones say which shard it is.
+#[inline]
+pub(super) fn first_slot(hash: u32, slots: usize) -> usize {
+    ((u64::from(hash) * slots as u64) >> 32) as usize
 }
 
 /// Bits that say neither which shard it is nor, mostly, which slot.
@@ -110,7 +119,7 @@ impl<'a> Page<'a> {
         Ok(Page { arena, offset: name.offset(), slots })
     }
 
-    #[inline]
+    #[inline(always)]
     pub(super) fn cell(self, position: u32) -> Result<Cell<'a>, Torn> {
         Cell::open(self.arena, self.offset + u64::from(position) * UNIT as u64)
     }
@@ -125,14 +134,12 @@ impl<'a> Page<'a> {
     /// The slots in the order in which those of this hash are looked at.
     #[inline]
     pub(super) fn probe(self, hash: u32) -> impl Iterator<Item = &'a AtomicU32> {
-        // By the high bits; the low ones say which shard it is.
-        let start = ((u64::from(hash) * self.slots.len() as u64) >> 32) as usize;
-        let (before, after) = self.slots.split_at(start);
+        let (before, after) = self.slots.split_at(first_slot(hash, self.slots.len()));
         after.iter().chain(before)
     }
 
     /// The entry with this hash of which `is_key` says that it's the one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn find(
         self,
         hash: u32,
@@ -146,6 +153,8 @@ impl<'a> Page<'a> {
             if word & !LAST_POSITION == tag(hash)
                 && let Some(position) = position_of(word)
             {
+                // Most have more than one line.
+                self.arena.prefetch(self.offset + u64::from(position) * UNIT as u64 + CACHE_LINE);
                 let cell = self.cell(position)?;
                 if is_key(cell)? {
                     return Ok(Some(Found { slot, cell, position }));

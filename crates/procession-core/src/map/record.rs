@@ -140,13 +140,14 @@ impl MapRecord {
     }
 
     /// A shard, for one who only reads, and sees afterwards that it was one.
-    #[inline]
+    #[inline(always)]
     pub(super) fn shard_unchecked<'a>(&'a self, arena: &'a Arena, shard: usize) -> Option<&'a Shard> {
         let group = self.group(arena, shard / GROUP)?.load(Acquire);
         arena.record_at::<[Shard; GROUP]>(group)?.get(shard % GROUP)
     }
 
     /// A shard, or what lies in the place of a group by now: a shard of another map, or of none.
+    #[inline(always)]
     pub(super) fn shard<'a>(&'a self, arena: &'a Arena, shard: usize) -> Result<&'a Shard> {
         let group = self.group(arena, shard / GROUP).map_or(0, |word| word.load(Acquire));
         let shards: &[Shard; GROUP] = arena.stable_record(group, Stable::Shards)?;

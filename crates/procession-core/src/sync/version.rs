@@ -27,6 +27,7 @@ impl Version {
     }
 
     /// How many changes there were.
+    #[inline(always)]
     pub(crate) fn get(&self) -> u64 {
         self.0.load(Acquire)
     }

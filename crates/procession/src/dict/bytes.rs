@@ -6,33 +6,28 @@ use crate::{
 };
 use procession_core::{Error, ErrorKind, Result, Share};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{any::type_name, cell::RefCell, sync::Arc};
+use std::{any::type_name, cell::Cell, sync::Arc};
 
 thread_local! {
     /// Kept from call to call: for a key, with a value behind it, and for a value that is found.
-    static BUFFERS: RefCell<[Vec<u8>; 2]> = const { RefCell::new([Vec::new(), Vec::new()]) };
+    static BUFFERS: Cell<[Vec<u8>; 2]> = const { Cell::new([Vec::new(), Vec::new()]) };
 }
 
 /// Larger ones aren't kept.
 const KEPT: usize = 64 << 10;
 
 /// Runs `f` with two empty buffers.
-#[inline]
+#[inline(always)]
 pub(crate) fn with_buffers<R>(f: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> R) -> R {
-    BUFFERS.with(|buffers| match buffers.try_borrow_mut() {
-        Ok(mut buffers) => {
-            let [first, second] = &mut *buffers;
-            first.clear();
-            second.clear();
-            let result = f(first, second);
-            if first.capacity() > KEPT || second.capacity() > KEPT {
-                *buffers = [Vec::new(), Vec::new()];
-            }
-            result
-        }
-        // `f` runs code of the user's, which may come here as well.
-        Err(_) => f(&mut Vec::new(), &mut Vec::new()),
-    })
+    // `f` runs code of the user's, which may come here as well: then it finds others.
+    let [mut first, mut second] = BUFFERS.take();
+    first.clear();
+    second.clear();
+    let result = f(&mut first, &mut second);
+    if first.capacity() <= KEPT && second.capacity() <= KEPT {
+        BUFFERS.set([first, second]);
+    }
+    result
 }
 
 /// Appends the key's bytes.
@@ -59,7 +54,7 @@ pub(crate) fn encode<V: Serialize + 'static>(value: &V, bytes: &mut Vec<u8>) -> 
 }
 
 /// The value that the bytes are.
-#[inline]
+#[inline(always)]
 pub(crate) fn decode<V: DeserializeOwned + 'static>(bytes: &[u8], shares: &[Arc<Share>]) -> Result<V> {
     match wire::plain_value(bytes) {
         Some(value) => value.map_err(|error| match error {

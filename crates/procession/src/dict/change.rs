@@ -172,7 +172,7 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
     fn change<Q, R>(
         &self,
         key: &Q,
-        f: impl FnOnce(Option<V>, &mut Entry<'_>, &mut Vec<u8>) -> Result<R>,
+        f: impl FnOnce(Option<V>, Entry<'_>, &mut Vec<u8>) -> Result<R>,
     ) -> Result<R>
     where
         K: Borrow<Q>,
@@ -180,20 +180,20 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
     {
         with_buffers(|bytes, buffer| {
             encode_key(key, bytes)?;
-            let mut entry = self.inner.entry(bytes)?;
+            let entry = self.inner.entry(bytes)?;
             let value = match entry.get(buffer)? {
                 Some(shares) => Some(decode(buffer, &shares)?),
                 None => None,
             };
             buffer.clear();
-            f(value, &mut entry, buffer)
+            f(value, entry, buffer)
         })
     }
 }
 
 /// Sets the entry's value.
 #[inline]
-fn set<V: Serialize + 'static>(entry: &mut Entry<'_>, value: &V, buffer: &mut Vec<u8>) -> Result<()> {
+fn set<V: Serialize + 'static>(entry: Entry<'_>, value: &V, buffer: &mut Vec<u8>) -> Result<()> {
     let shares = encode(value, buffer)?;
     entry.set(buffer, &shares)
 }
