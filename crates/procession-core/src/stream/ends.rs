@@ -80,7 +80,7 @@ fn end<E: End + 'static>(offset: u64, signature: u64) -> Result<Shared<E>> {
 
 fn stream_of<E: End + 'static>(shared: &Shared<E>) -> Result<Stream> {
     let offset = shared.get().record().stream.load(Acquire);
-    Stream::new(shared.checked()?, offset)
+    Stream::new(&family::current()?.arena, offset, shared.ward())
 }
 
 macro_rules! ends {

@@ -1,7 +1,7 @@
 //! A mutex in one word of shared memory that survives the death of whoever holds it, waits for it or was woken for it.
 
 use crate::{
-    atomic::Ordering::{Acquire, Relaxed, Release},
+    atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
     kill_point::kill_point,
     members::Tag,
     sync::Census,
@@ -96,7 +96,10 @@ impl RawMutex {
                 return Some(locked);
             }
             if deadline.has_passed() {
-                if slept != 0 {
+                if deadline.is_called_off() {
+                    // The bit that this thread set may keep another asleep, who didn't see that.
+                    self.disturb();
+                } else if slept != 0 {
                     self.pass_on();
                 }
                 return None;
@@ -105,10 +108,14 @@ impl RawMutex {
             // Free, or to be stolen, since the look above: whoever marked it has already woken those who slept.
             let Some(holder) = Tag::from_word(word).filter(|_| word & DIED == 0) else { continue };
             let asleep = word | WAITERS;
-            if word != asleep && self.word.compare_exchange(word, asleep, Relaxed, Relaxed).is_err() {
+            if word != asleep && self.word.compare_exchange(word, asleep, AcqRel, Relaxed).is_err() {
                 continue;
             }
             kill_point!(MutexBeforeSleep);
+            // With the bit set: who calls it off from now on changes the word.
+            if deadline.is_called_off() {
+                continue;
+            }
             let slice = deadline.at_most(wait::SLICE);
             self.word.wait(asleep, slice);
             slept = WAITERS;
@@ -124,6 +131,15 @@ impl RawMutex {
         if Tag::from_word(self.word.fetch_or(WAITERS, Relaxed)).is_none() {
             self.word.wake(1);
         }
+    }
+
+    /// Wakes everybody who waits: they look again whether they still want to. To be called after that was published.
+    ///
+    /// Takes the bit away, so that one who is about to sleep doesn't; whoever goes on waiting sets it again. If this process is killed
+    /// in between, they look when their slice ends.
+    pub(crate) fn disturb(&self) {
+        self.word.fetch_and(!WAITERS, AcqRel);
+        self.word.wake(futex::ALL);
     }
 
     /// Takes the lock if it's free or its holder is dead. Keeps the waiter bit: whoever slept is still asleep.
