@@ -75,6 +75,9 @@ fn main() -> ExitCode {
         }
     }
     tests.extend(procession_testing::tests![
+        deaths::managers::a_manager_is_shut_down_although_who_does_it_dies,
+        deaths::managers::a_manager_ends_although_its_last_holder_dies_in_that,
+        deaths::managers::what_a_dead_one_was_making_is_nobodys,
         deaths::streams::a_message_that_was_taken_and_not_leased_is_had_by_another,
         deaths::streams::what_a_dead_creator_left_is_freed_once,
         deaths::streams::messages_go_although_who_frees_them_dies,

@@ -5,8 +5,9 @@ use crate::{
     family,
     kill_point::kill_point,
     recovery,
-    references::{Count, Header, ManagerRecord, PATIENCE, Share},
+    references::{Count, Header, ManagerRecord, Share},
     sys::clock::Deadline,
+    wait,
 };
 use std::sync::Arc;
 
@@ -49,7 +50,7 @@ fn ended(arena: &Arena) -> Vec<(&ManagerRecord, u64)> {
 /// References of this process to all objects that are to be closed, so that they stay until they are; and whether these are all.
 fn pin() -> Option<(Vec<Arc<Share>>, bool)> {
     let arena = &family::current().ok()?.arena;
-    arena.pinning(Deadline::after(PATIENCE), || {
+    arena.pinning(Deadline::after(wait::SLICE), || {
         let (mut shares, mut is_whole) = (Vec::new(), true);
         arena.for_each_held(|block, state, header| {
             if header.made_by.is_to_be_closed(arena)

@@ -277,7 +277,9 @@ impl Arena {
         if !recovery::before_end(self, block, state) {
             return false;
         }
-        if !self.members().is_marking() {
+        // Who took a reference meanwhile gives it back, and ends it then.
+        let is_had = |header: &Header| Count::counted(header.references.snapshot()) > 0;
+        if !self.record(block).is_ok_and(is_had) && !self.members().is_marking() {
             self.end_object(block, state);
         }
         true

@@ -55,6 +55,9 @@ impl Drop for Share {
             if self.kind.is_container() && self.arena.is_very_suspicious() {
                 self.arena.follow_suspicion();
                 recovery::try_sweep(self.arena);
+            } else if self.kind == Kind::Manager {
+                // For what couldn't end while others were closed.
+                recovery::try_sweep(self.arena);
             }
         }
     }

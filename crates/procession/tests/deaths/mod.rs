@@ -5,6 +5,7 @@ use procession::{
     kill_point::{self, KillPoint},
 };
 
+pub(crate) mod managers;
 pub(crate) mod streams;
 
 /// Where a process is to die.

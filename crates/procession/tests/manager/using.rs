@@ -113,12 +113,12 @@ pub(crate) fn everything_works_until_it_is_shut_down() {
     }
     macro_rules! works {
         ($kind:literal, $operation:expr) => {
-            drop($operation.map_err(Error::from).unwrap())
+            let _ = $operation.map_err(Error::from).unwrap();
         };
     }
     macro_rules! is_shut_down {
         ($kind:literal, $operation:expr) => {
-            assert_shut_down($kind, $operation.map(|_| ()))
+            assert_shut_down($kind, $operation.map(|_| ()));
         };
     }
     operations!(works);

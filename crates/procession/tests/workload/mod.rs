@@ -1,5 +1,6 @@
 //! One of everything that processes share, and work on it that dies anywhere: for the tests that kill.
 
+mod managers;
 mod parcel;
 mod streams;
 
@@ -7,6 +8,7 @@ use procession::{
     Array, Barrier, BoundedSemaphore, Condition, Event, LockError, Mutex, OnceValue, ReentrantMutex, RwLock,
     Semaphore, Value,
 };
+use managers::Managers;
 use procession_testing::Rng;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
@@ -35,6 +37,7 @@ pub(crate) struct Everything {
     /// Each tenth always equal, unless poisoned.
     array: Array<u64>,
     streams: Streams,
+    managers: Managers,
 }
 
 const MOMENT: Duration = Duration::from_micros(300);
@@ -68,6 +71,7 @@ impl Everything {
                 whole: Value::new([0; 3])?,
                 array: Array::new(100)?,
                 streams: Streams::new(),
+                managers: Managers::new(),
             })
         };
         make().unwrap()
@@ -83,7 +87,8 @@ impl Everything {
 
     /// Does one thing, whichever it is.
     fn round(&self, rng: &mut Rng) {
-        match rng.below(18) {
+        match rng.below(20) {
+            18.. => self.managers.round(rng),
             12.. => self.streams.round(rng),
             0 => {
                 let mut pair = mended(self.pair.lock(), |pair| {
