@@ -230,6 +230,7 @@ mod tests {
         let tables = [
             include_str!("arena/README.md"),
             include_str!("list/README.md"),
+            include_str!("manager/README.md"),
             include_str!("map/README.md"),
             include_str!("members/README.md"),
             include_str!("objects/README.md"),

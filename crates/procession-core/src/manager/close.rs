@@ -83,7 +83,8 @@ fn close(arena: &Arena, share: &Arc<Share>) -> bool {
         is_cleared = object.clear(share);
     });
     kill_point!(ManagerAfterClear);
-    if is_cleared && let Ok(header) = arena.block(share.target().offset).and_then(|block| arena.record(block)) {
+    if is_cleared && let Ok(header) = arena.block(share.target().offset).and_then(|block| arena.record(block))
+    {
         let header: &Header = header;
         header.made_by.set_closed();
         kill_point!(ManagerAfterMark);

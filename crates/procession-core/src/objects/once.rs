@@ -67,6 +67,7 @@ impl<T: Pod> Once<T> {
         deadline: Deadline,
         f: impl FnOnce() -> Result<T, E>,
     ) -> Result<Option<&T>, E> {
+        self.shared.check()?;
         if let Some(value) = self.get() {
             return Ok(Some(value));
         }

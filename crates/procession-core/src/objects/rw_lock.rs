@@ -129,8 +129,7 @@ impl<T: Pod> RwLock<T> {
     /// Takes the lock for writing; `None` when the deadline passed first.
     pub fn write(&self, deadline: Deadline) -> Result<Option<WriteGuard<'_, T>>> {
         let arena = self.check_write()?;
-        let locked =
-            self.shared.lock.begin_write(|writer| lock(&self.shared, writer, arena, deadline))?;
+        let locked = self.shared.lock.begin_write(|writer| lock(&self.shared, writer, arena, deadline))?;
         self.finish_write(arena, locked, deadline)
     }
 

@@ -178,9 +178,9 @@ macro_rules! closes {
                     self.stream.close()
                 }
 
-                /// Whether it has been closed.
+                /// Whether it has been closed, or its manager has ended.
                 pub fn is_closed(&self) -> bool {
-                    self.stream.is_closed()
+                    self.stream.is_closed() || self.stream.is_shut_down()
                 }
 
                 /// How many messages there may be; `None`: as many as there is memory for.

@@ -95,7 +95,8 @@ mod loom_tests {
         fn take(&self, me: Tag) {
             self.lock(me);
             while self.tokens(|tokens| *tokens == 0) {
-                let asleep = |sleep: &mut dyn FnMut(Deadline) -> Option<()>| Ok::<_, ()>(sleep(Deadline::NEVER));
+                let asleep =
+                    |sleep: &mut dyn FnMut(Deadline) -> Option<()>| Ok::<_, ()>(sleep(Deadline::NEVER));
                 self.condition.wait(|| self.lock.unlock(), Deadline::NEVER, asleep).unwrap();
                 self.lock(me);
             }

@@ -211,6 +211,7 @@ impl RawMutex {
 mod loom_tests {
     use super::*;
     use crate::{
+        atomic::{AtomicU64, Ordering::SeqCst},
         kill_point::{KillPoint, check, until},
         sync::model::{Dead, tag},
         sys::futex::Futex,
@@ -272,6 +273,45 @@ mod loom_tests {
             let _ = world.mutex.lock(tag(4), &world.dead, Deadline::NEVER).unwrap();
             // SAFETY: bounds: one value. Aliasing: the lock is held. Lifetime: in the world.
             assert!(world.value.with(|v| unsafe { *v }) >= 2);
+        });
+    }
+
+    #[test]
+    fn nobody_sleeps_through_being_called_off() {
+        check(|| {
+            let world = World::new();
+            let news: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(0)));
+            let _ = world.mutex.lock(tag(1), &world.dead, Deadline::NEVER).unwrap();
+            let waiters = [2, 3].map(|slot| {
+                let world = world.clone();
+                let deadline = Deadline::NEVER.called_off_by(news, 0);
+                thread::spawn(move || assert!(world.mutex.lock(tag(slot), &world.dead, deadline).is_none()))
+            });
+            news.store(1, SeqCst);
+            world.mutex.disturb();
+            waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+            world.mutex.unlock();
+        });
+    }
+
+    #[test]
+    fn others_get_the_lock_although_one_is_called_off() {
+        check(|| {
+            let world = World::new();
+            let news: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(0)));
+            let (one, other) = (world.clone(), world.clone());
+            let one = thread::spawn(move || {
+                let deadline = Deadline::NEVER.called_off_by(news, 0);
+                if one.mutex.lock(tag(1), &one.dead, deadline).is_some() {
+                    one.mutex.unlock();
+                }
+            });
+            let other = thread::spawn(move || other.add_one(tag(2)));
+            news.store(1, SeqCst);
+            world.mutex.disturb();
+            world.add_one(tag(3));
+            one.join().unwrap();
+            other.join().unwrap();
         });
     }
 

@@ -103,7 +103,9 @@ pub(crate) fn a_manager_ends_although_its_last_holder_dies_in_that() {
         death.arm();
         drop(manager);
     };
-    for point in POINTS.into_iter().chain([KillPoint::ReferenceBeforeUncount, KillPoint::ReferenceAfterUncount]) {
+    for point in
+        POINTS.into_iter().chain([KillPoint::ReferenceBeforeUncount, KillPoint::ReferenceAfterUncount])
+    {
         let manager = Manager::new().unwrap();
         let made = Made::new(&manager);
         made.survive(move || die_in(end, manager, point, 0));

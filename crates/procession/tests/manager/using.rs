@@ -80,6 +80,8 @@ pub(crate) fn everything_works_until_it_is_shut_down() {
             $check!("Barrier", barrier.wait());
             $check!("Barrier", barrier.abort());
             $check!("Barrier", barrier.reset());
+            $check!("Once", once.call_once(|| ()));
+            $check!("Once", once_value.get_or_init(|| 1));
             $check!("Value", value.set(2));
             $check!("Value", value.fetch_add(1));
             $check!("Value", value.update(|n| *n += 1));
@@ -122,14 +124,13 @@ pub(crate) fn everything_works_until_it_is_shut_down() {
         };
     }
     operations!(works);
-    works!("Once", once.call_once(|| ()));
-    works!("Once", once_value.get_or_init(|| 1));
     works!("Queue", queue.close());
     assert!(!manager.is_shut_down());
     manager.shutdown().unwrap();
     assert!(manager.is_shut_down() && inner.is_shut_down());
     operations!(is_shut_down);
     is_shut_down!("Queue", queue.close());
+    assert!(joinable.is_closed() && joinable.unfinished() == 0);
     assert_shut_down("Manager", manager.dict::<u8, u8>().map(|_| ()));
     manager.shutdown().unwrap();
 }

@@ -262,7 +262,9 @@ fn dict() {
     let manager = Manager::new().unwrap();
     let dict = manager.dict::<String, u8>().unwrap();
     dict.insert("a", &1).unwrap();
-    let wait = |dict: Dict<String, u8>| reason(dict.wait_for("a", |value| value == Some(&2), Duration::MAX).unwrap_err());
+    let wait = |dict: Dict<String, u8>| {
+        reason(dict.wait_for("a", |value| value == Some(&2), Duration::MAX).unwrap_err())
+    };
     assert_eq!(closed_while(&manager, &dict, || dict.statistics(), wait), says("Dict"));
 }
 

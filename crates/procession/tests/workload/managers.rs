@@ -47,7 +47,9 @@ impl Managers {
         if rng.below(3) == 0 {
             if let Some(made) = self.given.try_get().unwrap() {
                 done(made.event.wait_timeout(MOMENT));
-                done(made.dict.insert(&rng.below(9).try_into().unwrap(), &(made.event.clone(), vec![1; 2000])));
+                done(
+                    made.dict.insert(&rng.below(9).try_into().unwrap(), &(made.event.clone(), vec![1; 2000])),
+                );
                 if let Some(manager) = made.manager {
                     done(manager.event());
                 }

@@ -4,11 +4,11 @@ mod managers;
 mod parcel;
 mod streams;
 
+use managers::Managers;
 use procession::{
     Array, Barrier, BoundedSemaphore, Condition, Event, LockError, Mutex, OnceValue, ReentrantMutex, RwLock,
     Semaphore, Value,
 };
-use managers::Managers;
 use procession_testing::Rng;
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
