@@ -4,13 +4,14 @@ use super::{Death, die_in};
 use procession::{Dict, Event, List, Manager, Mutex, Queue, kill_point::KillPoint};
 use std::thread;
 
-const POINTS: [KillPoint; 6] = [
-    KillPoint::ManagerAfterEnd,
-    KillPoint::ManagerAfterPin,
-    KillPoint::ManagerAfterWake,
-    KillPoint::ManagerAfterClear,
-    KillPoint::ManagerAfterMark,
-    KillPoint::ManagerBeforeClosed,
+/// How often a manager's end passes each: once for itself and once for the inner one, or once for each object.
+const POINTS: [(KillPoint, usize); 6] = [
+    (KillPoint::ManagerAfterEnd, 2),
+    (KillPoint::ManagerAfterPin, 2),
+    (KillPoint::ManagerAfterWake, 7),
+    (KillPoint::ManagerAfterClear, 7),
+    (KillPoint::ManagerAfterMark, 7),
+    (KillPoint::ManagerBeforeClosed, 2),
 ];
 
 /// Of a manager, with something in them.
@@ -87,10 +88,8 @@ pub(crate) fn a_manager_is_shut_down_although_who_does_it_dies() {
         death.arm();
         manager.shutdown().unwrap();
     };
-    for point in POINTS {
-        for passes in 0..if point == KillPoint::ManagerBeforeClosed { 2 } else { 4 } {
-            // The second time that it ends, it's the inner one.
-            let passes = if point == KillPoint::ManagerAfterEnd { passes % 2 } else { passes };
+    for (point, times) in POINTS {
+        for passes in 0..times {
             let manager = Manager::new().unwrap();
             let made = Made::new(&manager);
             made.survive(move || die_in(shut_down, manager, point, passes));
@@ -103,9 +102,8 @@ pub(crate) fn a_manager_ends_although_its_last_holder_dies_in_that() {
         death.arm();
         drop(manager);
     };
-    for point in
-        POINTS.into_iter().chain([KillPoint::ReferenceBeforeUncount, KillPoint::ReferenceAfterUncount])
-    {
+    let others = [KillPoint::ReferenceBeforeUncount, KillPoint::ReferenceAfterUncount];
+    for point in POINTS.map(|(point, _)| point).into_iter().chain(others) {
         let manager = Manager::new().unwrap();
         let made = Made::new(&manager);
         made.survive(move || die_in(end, manager, point, 0));
