@@ -35,7 +35,7 @@ use procession_core::{Error, Result, manager};
 ///
 /// fn count(words: Queue<String>, counts: Dict<String, u64>) {
 ///     while let Ok(word) = words.get() {
-///         counts.update_or_insert(&word, || 0, |count| *count += 1).unwrap();
+///         counts.update_or_insert(&word, 0, |count| *count += 1).unwrap();
 ///     }
 /// }
 ///
