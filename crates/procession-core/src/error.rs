@@ -45,10 +45,12 @@ pub enum ErrorKind {
     Disconnected,
     /// Tasks were not finished by any of the consumers that had them.
     Lost,
+    /// The manager that made the object was shut down.
+    ShutDown,
 }
 
 impl ErrorKind {
-    const ALL: [ErrorKind; 19] = {
+    const ALL: [ErrorKind; 20] = {
         use ErrorKind::*;
         [
             NotInitialised,
@@ -70,6 +72,7 @@ impl ErrorKind {
             Poisoned,
             Disconnected,
             Lost,
+            ShutDown,
         ]
     };
 }
@@ -162,9 +165,9 @@ impl Error {
         self.0.kind == ErrorKind::TimedOut
     }
 
-    /// Whether the object was closed, terminated or freed before.
+    /// Whether the object was closed, terminated or freed before, or ended with the manager that made it.
     pub fn is_closed(&self) -> bool {
-        self.0.kind == ErrorKind::Closed
+        matches!(self.0.kind, ErrorKind::Closed | ErrorKind::ShutDown)
     }
 
     /// Whether an argument was one that can never work.

@@ -27,6 +27,7 @@ mod wait;
 )]
 pub mod kill_point;
 pub mod list;
+pub mod manager;
 pub mod map;
 pub mod objects;
 pub mod pool;

@@ -41,6 +41,7 @@
 //! | one that sends or receives | it has done it or not; what it had sent is received |
 //! | the last one that has an end of a channel | the other side sees the end of the stream |
 //! | one that got items of a [`JoinableQueue`] and hasn't finished them | another gets them, once; then [`join`](JoinableQueue::join) reports them |
+//! | the last one that has a [`Manager`] | what the manager made is closed: each operation gives an error, and who waits wakes with it |
 //! | one that waits for any of these, or was just woken | nobody else notices |
 //! | the root (the process that started the others) | everything ends, at once, even by SIGKILL |
 //!
@@ -143,6 +144,7 @@ mod error;
 pub mod family;
 mod handles;
 mod list;
+mod manager;
 mod panics;
 mod plain;
 mod pool;
@@ -164,6 +166,7 @@ pub use channel::{
 pub use dict::{Dict, View};
 pub use error::TaskError;
 pub use list::List;
+pub use manager::Manager;
 pub use panics::PanicInfo;
 pub use plain::Plain;
 pub use pool::{AsyncResult, Pool, PoolBuilder, PoolStatistics};

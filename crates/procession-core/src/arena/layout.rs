@@ -16,11 +16,11 @@ pub(crate) const CHUNK: usize = 64 << 10;
 
 /// Sizes of small blocks. All are multiples of a cache line; each divides a chunk with little left over. The last ones
 /// are for records of one type only, see `Stable`.
-pub(super) const CLASSES: [usize; GENERAL + 8] = [
+pub(super) const CLASSES: [usize; GENERAL + 9] = [
     64, 128, 192, 256, 384, 512, 768, 1024, 1536, 2048, 3072, 4096, 6528, 8128, 10880, 16320, 21760, 32640,
     // Stable::Pool, Stable::Link, Stable::Reference, Stable::Wait, Stable::Stream, Stable::Map, Stable::Shards,
-    // Stable::List
-    64, 768, 64, 64, 768, 512, 1024, 64,
+    // Stable::List, Stable::Manager
+    64, 768, 64, 64, 768, 512, 1024, 64, 64,
 ];
 
 /// How many of the classes are for anything.
@@ -41,6 +41,7 @@ pub(crate) enum Stable {
     Map,
     Shards,
     List,
+    Manager,
 }
 
 /// How many states a chunk's control page has room for: bounds the number of blocks of the smallest class.
@@ -74,6 +75,8 @@ pub(super) struct Header {
     pub(super) high_water: AtomicU64,
     pub(super) chunk_lock: RawMutex,
     pub(super) recovery_lock: RawMutex,
+    /// Had by who takes references to objects that it has none to. As long as it's had, no object ends that a manager made.
+    pub(super) pinning_lock: RawMutex,
     /// Per class, the chunk to look in first. A hint: any value does.
     pub(super) class_hints: [AtomicU32; CLASSES.len()],
 }

@@ -18,7 +18,10 @@ pub use object::Handle;
 pub(crate) use object::{Kind, Object, Shared};
 
 use crate::{
-    atomic::Ordering::{Acquire, Relaxed, Release, SeqCst},
+    atomic::{
+        Ordering::{Acquire, Relaxed, Release, SeqCst},
+        fence,
+    },
     error::{Error, ErrorKind, Result},
     members::{Owner, Table, Tag},
     sync::Census,
@@ -290,6 +293,23 @@ impl Arena {
     pub(crate) fn mark_locks(&self, dead: Owner) {
         self.header().chunk_lock.mark(dead.tag());
         self.header().recovery_lock.mark(dead.tag());
+        self.header().pinning_lock.mark(dead.tag());
+    }
+
+    /// Runs `f` while no object ends that a manager made, if there is still a reference to it now. `None` if somebody else does that
+    /// until the deadline.
+    pub(crate) fn pinning<R>(&self, deadline: Deadline, f: impl FnOnce() -> R) -> Option<R> {
+        self.locked_until(&self.header().pinning_lock, deadline, || {
+            // Either who gives back the last reference sees that the lock is had, or it's seen here that there is none.
+            fence(SeqCst);
+            f()
+        })
+    }
+
+    /// Whether somebody is at that: also one who died, until the lock was taken from it.
+    pub(crate) fn is_pinning(&self) -> bool {
+        fence(SeqCst);
+        self.header().pinning_lock.holder().is_some()
     }
 
     /// Runs `f` as the only one who sweeps, if there were deaths since the last sweep that said it was all right now.

@@ -47,10 +47,11 @@ pub(crate) enum Kind {
     JoinableQueue,
     Dict,
     List,
+    Manager,
 }
 
 impl Kind {
-    const ALL: [Kind; 19] = {
+    const ALL: [Kind; 20] = {
         use Kind::*;
         [
             Call,
@@ -72,6 +73,7 @@ impl Kind {
             JoinableQueue,
             Dict,
             List,
+            Manager,
         ]
     };
 

@@ -4,13 +4,13 @@ use super::{leaf::corrupted, locked::Locked, record::ListRecord, root::Root};
 use crate::{
     arena::{Arena, Kind},
     atomic::Ordering::Acquire,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     map::Torn,
     objects::{
         busy::{self, Busy},
-        handle, waits,
+        handle, lock_asleep,
     },
-    references::{Share, Shared},
+    references::{PATIENCE, Share, Shared},
     sync,
     sys::clock::Deadline,
     wait,
@@ -22,9 +22,11 @@ use std::sync::Arc;
 /// What is found is appended to a buffer of the caller's, and the handles in it are given.
 pub struct List {
     pub(super) shared: Shared<ListRecord>,
+    /// How long to wait for the lock.
+    patience: Deadline,
 }
 
-handle!(List);
+handle!(List, patience);
 
 /// A value's bytes, and the handles in it.
 pub type Item = (Vec<u8>, Vec<Arc<Share>>);
@@ -39,12 +41,17 @@ impl List {
             record.set();
             Ok(())
         })?;
-        Ok(List { shared })
+        Ok(List { shared, patience: Deadline::NEVER })
     }
 
     /// What has travelled.
     pub fn from_share(share: Arc<Share>, signature: u64) -> Result<List> {
-        Ok(List { shared: Shared::from_share(share, signature)? })
+        Ok(List { shared: Shared::from_share(share, signature)?, patience: Deadline::NEVER })
+    }
+
+    /// For who frees what is in it, its manager having ended: doesn't wait long for somebody who has been stopped.
+    pub(super) fn to_clear(share: &Arc<Share>) -> Result<List> {
+        Ok(List { shared: Shared::to_clear(share)?, patience: Deadline::after(PATIENCE) })
     }
 
     fn details(&self) -> [(&'static str, u64); 1] {
@@ -140,23 +147,31 @@ impl List {
         busy::check(Kind::List, self.generation())?;
         let record = self.shared.get();
         let me = arena.me().tag();
-        let how = record.lock.try_lock_clean(me).unwrap_or_else(|| self.lock_slow(arena));
+        let how = match record.lock.try_lock_clean(me) {
+            Some(locked) => locked,
+            None => self.lock_slow(arena)?,
+        };
         if how == sync::Locked::Recovered {
             // The dead one may not have said that it has changed something. All else is as the last store left it.
             record.version.raise();
         }
-        Ok(Locked::new(arena, record))
+        let locked = Locked::new(arena, record);
+        // What would come now would come after everything was freed.
+        self.shared.check()?;
+        Ok(locked)
     }
 
     #[cold]
-    fn lock_slow(&self, arena: &'static Arena) -> sync::Locked {
-        let (record, me, never) = (self.shared.get(), arena.me().tag(), Deadline::NEVER);
-        wait::spin_at_lock(never, || record.lock.try_lock(me, arena))
-            .or_else(|| {
-                let _note = waits::note(&self.shared, never);
-                record.lock.lock_asleep(me, arena, never)
-            })
-            .expect("a wait without a deadline ends with the lock")
+    fn lock_slow(&self, arena: &'static Arena) -> Result<sync::Locked> {
+        let (lock, me, deadline) = (&self.shared.get().lock, arena.me().tag(), self.patience);
+        let locked = match wait::spin_at_lock(deadline, || lock.try_lock(me, arena)) {
+            None => {
+                let asleep = |deadline| lock.lock_asleep(me, arena, deadline);
+                lock_asleep(&self.shared, deadline, asleep)?
+            }
+            locked => locked,
+        };
+        locked.ok_or_else(|| Error::new(ErrorKind::TimedOut, "somebody has the lock of the list for long"))
     }
 
     /// A number that is another one after each change.
@@ -170,7 +185,7 @@ impl List {
         self.shared.checked()?;
         let record = self.shared.get();
         let ready = || Some(record.version.get()).filter(|now| *now != since);
-        Ok(crate::objects::block_on(&self.shared, &record.change, deadline, ready))
+        crate::objects::block_on(&self.shared, &record.change, deadline, ready)
     }
 }
 
@@ -185,7 +200,7 @@ enum Seen {
 #[cold]
 pub(super) fn out_of_range(what: &str, index: usize, len: usize) -> Error {
     Error::new(
-        crate::error::ErrorKind::InvalidArgument,
+        ErrorKind::InvalidArgument,
         format!("can't {what} number {index}: the list has {len} values, counted from 0"),
     )
 }

@@ -1,6 +1,6 @@
 //! The shared record of a list.
 
-use super::dispose::dispose;
+use super::{List, dispose::dispose};
 use crate::{
     arena::{Arena, Handle, Kind, Object, Shared, Stable},
     atomic::{
@@ -9,9 +9,10 @@ use crate::{
     },
     kill_point::kill_point,
     members::Owner,
-    references::{Header, Held, Holders},
+    references::{Header, Held, Holders, Share},
     sync::{Deaths, EventCount, RawMutex, Version},
 };
+use std::sync::Arc;
 
 /// What all processes that have a list share. What counts is what `root` names; each change is one store of it or in that, and `version`
 /// is raised after it.
@@ -45,6 +46,15 @@ impl Held for ListRecord {
         self.deaths.raise();
         self.lock.mark(dead.tag());
         self.change.broadcast();
+    }
+
+    fn disturb(&self, _arena: &Arena) {
+        self.lock.disturb();
+        self.change.broadcast();
+    }
+
+    fn clear(&self, share: &Arc<Share>) -> bool {
+        List::to_clear(share).is_ok_and(|list| list.truncate(0).is_ok())
     }
 
     fn contains_handles(&self, _arena: &Arena) -> bool {

@@ -8,19 +8,18 @@ use super::{
     locked::Locked,
     page::{Page, PageName, Torn},
     record::MapRecord,
-    shard::Shard,
 };
 use crate::{
     arena::{Arena, Kind},
     atomic::Ordering::Acquire,
-    error::{Error, Result},
+    error::{Error, ErrorKind, Result},
     message::Lent,
     objects::{
         busy::{self, Busy},
-        handle, waits,
+        handle, lock_asleep,
     },
-    references::{Share, Shared},
-    sync,
+    references::{PATIENCE, Share, Shared},
+    sync::{self, RawMutex},
     sys::clock::Deadline,
     wait,
 };
@@ -32,9 +31,11 @@ use std::sync::Arc;
 pub struct Map {
     pub(super) shared: Shared<MapRecord>,
     seed: u64,
+    /// How long to wait for a lock.
+    patience: Deadline,
 }
 
-handle!(Map, seed);
+handle!(Map, seed, patience);
 
 /// So often one who reads without the lock tries again, before it takes that.
 const TRIES: usize = 64;
@@ -49,14 +50,19 @@ impl Map {
                 std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), record as *const MapRecord);
             record.set(&crate::family::current()?.arena, seed)
         })?;
-        Ok(Map { shared, seed })
+        Ok(Map { shared, seed, patience: Deadline::NEVER })
     }
 
     /// What has travelled.
     pub fn from_share(share: Arc<Share>, signature: u64) -> Result<Map> {
         let shared: Shared<MapRecord> = Shared::from_share(share, signature)?;
         let seed = shared.seed.load(Acquire);
-        Ok(Map { shared, seed })
+        Ok(Map { shared, seed, patience: Deadline::NEVER })
+    }
+
+    /// For who frees what is in it, its manager having ended: doesn't wait long for somebody who has been stopped.
+    pub(super) fn to_clear(share: &Arc<Share>) -> Result<Map> {
+        Ok(Map { shared: Shared::to_clear(share)?, seed: 0, patience: Deadline::after(PATIENCE) })
     }
 
     fn details(&self) -> [(&'static str, u64); 1] {
@@ -191,7 +197,7 @@ impl Map {
         if let Some(hash) = hash {
             shard.prefetch(arena, hash);
         }
-        let how = self.acquire(arena, shard);
+        let how = self.acquire(arena, &shard.lock)?;
         // From here on the shard keeps its entries. What was locked may be out of use by now, or another map's.
         let shape = record.shape();
         let now = record.shard_unchecked(arena, index);
@@ -207,24 +213,30 @@ impl Map {
         if how == sync::Locked::Recovered {
             locked.repair()?;
         }
+        // What would come now would come after everything was freed.
+        self.shared.check()?;
         Ok(Some(locked))
     }
 
     #[inline(always)]
-    fn acquire(&self, arena: &'static Arena, shard: &Shard) -> sync::Locked {
-        let me = arena.me().tag();
-        shard.lock.try_lock_clean(me).unwrap_or_else(|| self.acquire_slow(arena, shard))
+    pub(super) fn acquire(&self, arena: &'static Arena, lock: &RawMutex) -> Result<sync::Locked> {
+        match lock.try_lock_clean(arena.me().tag()) {
+            Some(locked) => Ok(locked),
+            None => self.acquire_slow(arena, lock),
+        }
     }
 
     #[cold]
-    fn acquire_slow(&self, arena: &'static Arena, shard: &Shard) -> sync::Locked {
-        let (me, never) = (arena.me().tag(), Deadline::NEVER);
-        wait::spin_at_lock(never, || shard.lock.try_lock(me, arena))
-            .or_else(|| {
-                let _note = waits::note(&self.shared, never);
-                shard.lock.lock_asleep(me, arena, never)
-            })
-            .expect("a wait without a deadline ends with the lock")
+    fn acquire_slow(&self, arena: &'static Arena, lock: &RawMutex) -> Result<sync::Locked> {
+        let (me, deadline) = (arena.me().tag(), self.patience);
+        let locked = match wait::spin_at_lock(deadline, || lock.try_lock(me, arena)) {
+            None => {
+                let asleep = |deadline| lock.lock_asleep(me, arena, deadline);
+                lock_asleep(&self.shared, deadline, asleep)?
+            }
+            locked => locked,
+        };
+        locked.ok_or_else(|| Error::new(ErrorKind::TimedOut, "somebody has a lock of the map for long"))
     }
 
     /// Sets the key's value. What it was before is appended to `before`, if that is wanted.

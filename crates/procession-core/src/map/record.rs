@@ -1,6 +1,7 @@
 //! The shared record of a map, and where its shards are.
 
 use super::{
+    Map,
     dispose::dispose,
     shape::{FEWEST, MOST, Shape},
     shard::Shard,
@@ -14,9 +15,10 @@ use crate::{
     error::{Error, Result},
     kill_point::kill_point,
     members::Owner,
-    references::{Header, Held, Holders},
+    references::{Header, Held, Holders, Share},
     sync::{Deaths, EventCount, RawMutex},
 };
+use std::sync::Arc;
 
 /// What all processes that have a map share. Of a class of blocks of its own, so that a sweep knows what it has to free of one whose
 /// last holder was killed while it freed it.
@@ -81,6 +83,19 @@ impl Held for MapRecord {
             }
         }
         self.change.broadcast();
+    }
+
+    fn disturb(&self, arena: &Arena) {
+        self.growth.disturb();
+        for shard in self.shards(arena) {
+            shard.lock.disturb();
+            shard.change.broadcast();
+        }
+        self.change.broadcast();
+    }
+
+    fn clear(&self, share: &Arc<Share>) -> bool {
+        Map::to_clear(share).is_ok_and(|map| map.clear().is_ok())
     }
 
     fn contains_handles(&self, arena: &Arena) -> bool {

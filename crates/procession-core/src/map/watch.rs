@@ -4,6 +4,7 @@ use super::map::Map;
 use crate::{
     atomic::Ordering::{Acquire, SeqCst},
     error::Result,
+    family,
     objects::waits,
     sync::EventCount,
     sys::{barrier, clock::Deadline},
@@ -32,7 +33,7 @@ impl Map {
     /// A number that is another one after each change of any entry. It never gets lower, but may skip some.
     pub fn changes(&self) -> Result<u64> {
         let arena = self.for_locks()?;
-        let growing = self.growing(arena);
+        let growing = self.growing(arena)?;
         let record = self.shared.get();
         let versions = record.shards(arena).map(|shard| shard.version.get());
         let changes = versions.fold(record.before.load(Acquire), u64::wrapping_add);
@@ -67,21 +68,27 @@ impl Map {
             return done;
         }
         let _note = waits::note(&self.shared, deadline);
-        let mut done = ready()?;
-        while !done && !deadline.has_passed() {
-            on(&mut |event, is_right| {
-                let key = event.announce();
-                // Either who changes something sees that somebody waits, or it's seen here.
-                barrier::heavy();
-                self.shared.checked()?;
-                done = ready()?;
-                if !done && is_right() {
-                    event.sleep(key, deadline);
-                    done = ready()?;
+        let done = self.shared.wait(deadline, |deadline| {
+            let mut attempt = || {
+                let mut done = ready()?;
+                while !done && !deadline.has_passed() {
+                    on(&mut |event, is_right| {
+                        let key = event.announce();
+                        // Either who changes something sees that somebody waits, or it's seen here.
+                        barrier::heavy();
+                        family::current()?;
+                        done = ready()?;
+                        if !done && is_right() && !deadline.has_passed() {
+                            event.sleep(key, deadline);
+                            done = ready()?;
+                        }
+                        Ok(())
+                    })?;
                 }
-                Ok(())
-            })?;
-        }
-        Ok(done)
+                Ok(done)
+            };
+            Some(attempt()).filter(|done| !matches!(done, Ok(false)))
+        })?;
+        done.unwrap_or(Ok(false))
     }
 }

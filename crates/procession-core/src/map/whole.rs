@@ -19,7 +19,6 @@ use crate::{
     kill_point::kill_point,
     message::Lent,
     references::Share,
-    sys::clock::Deadline,
 };
 use std::sync::Arc;
 
@@ -52,11 +51,11 @@ impl Drop for Gone {
 
 impl Map {
     /// The right to change the number of shards, and to take the locks of all.
-    pub(super) fn growing(&self, arena: &'static Arena) -> Growing<'static> {
+    pub(super) fn growing(&self, arena: &'static Arena) -> Result<Growing<'static>> {
         let growth = &self.shared.get().growth;
-        let locked = growth.lock(arena.me().tag(), arena, Deadline::NEVER);
-        let _ = locked.expect("a wait without a deadline ends with the lock");
-        Growing(growth)
+        // Also from the dead: what that one left half done, it didn't do.
+        let _ = self.acquire(arena, growth)?;
+        Ok(Growing(growth))
     }
 
     /// The lock of a shard that is there, since this process has `growth`.
@@ -77,7 +76,7 @@ impl Map {
             return Ok(len);
         }
         let arena = self.for_locks()?;
-        let growing = self.growing(arena);
+        let growing = self.growing(arena)?;
         let all = self.lock_all(arena, &growing)?;
         Ok(all.iter().map(|locked| locked.shard.count.load(Relaxed) as usize).sum())
     }
@@ -109,7 +108,7 @@ impl Map {
     /// them.
     pub fn items(&self, with_values: bool) -> Result<Vec<Item>> {
         let arena = self.for_locks()?;
-        let growing = self.growing(arena);
+        let growing = self.growing(arena)?;
         let all = self.lock_all(arena, &growing)?;
         let mut items = Vec::new();
         for locked in &all {
@@ -139,7 +138,7 @@ impl Map {
     /// The same, whoever asks for it.
     pub(crate) fn clear_all(&self, arena: &'static Arena) -> Result<()> {
         let record = self.shared.get();
-        let growing = self.growing(arena);
+        let growing = self.growing(arena)?;
         let all = self.lock_all(arena, &growing)?;
         // All that goes is this process's before it's nobody's: so it's freed, whatever happens.
         let (mut blocks, mut boxes) = (Vec::new(), Vec::new());
@@ -186,7 +185,7 @@ impl Map {
     pub fn visit(&self, mut f: impl FnMut(&[u8], &[u8], &[Arc<Share>]) -> Result<Change>) -> Result<()> {
         let arena = self.for_locks()?;
         // No entry goes to another shard meanwhile.
-        let growing = self.growing(arena);
+        let growing = self.growing(arena)?;
         let mut growths = Vec::new();
         let visited = (0..self.shared.get().shape().shards()).try_for_each(|shard| {
             // Dropped after the lock, also if `f` panics.

@@ -66,6 +66,10 @@ impl Held for ArrayRecord {
         self.change.broadcast();
     }
 
+    fn disturb(&self, _arena: &Arena) {
+        self.change.broadcast();
+    }
+
     fn holders(&self, arena: &Arena) -> Holders {
         let had = self.parts.iter().filter_map(|part| {
             let owner = Owner::from_bits(part.owner.load(Acquire))?;
@@ -139,7 +143,7 @@ impl<T: Pod> Array<T> {
         let mut watch = Watch::new();
         let claimed = block_on(&self.shared, &self.shared.change, deadline, || {
             self.claim(arena, &range, &mut watch, deadline).transpose()
-        });
+        })?;
         Ok(claimed.transpose()?.map(|part| self.guard(part, range)))
     }
 

@@ -29,6 +29,10 @@ impl Held for BarrierRecord {
     fn mark(&self, _arena: &Arena, _dead: Owner) {
         self.barrier.mark();
     }
+
+    fn disturb(&self, _arena: &Arena) {
+        self.barrier.change().broadcast();
+    }
 }
 
 /// A place where a number of threads wait for each other.
@@ -70,7 +74,7 @@ impl Barrier {
         self.shared.checked()?;
         let barrier = &self.shared.barrier;
         let (generation, before) = barrier.arrive(self.parties()).map_err(broken)?;
-        let outcome = block_on(&self.shared, barrier.change(), deadline, || barrier.outcome(generation));
+        let outcome = block_on(&self.shared, barrier.change(), deadline, || barrier.outcome(generation))?;
         let outcome = outcome.unwrap_or_else(|| {
             barrier.break_it(Some(generation));
             // It may have ended well in the meantime.

@@ -25,6 +25,10 @@ impl Held for ConditionRecord {
     fn mark(&self, _arena: &Arena, _dead: Owner) {
         self.condition.mark();
     }
+
+    fn disturb(&self, _arena: &Arena) {
+        self.condition.mark();
+    }
 }
 
 /// A condition variable.
@@ -54,8 +58,15 @@ impl Condition {
     ) -> Result<(MutexGuard<'a, T>, bool)> {
         self.shared.checked()?;
         let mutex = guard.mutex();
-        let note = || waits::note(&self.shared, deadline);
-        let notified = self.shared.condition.wait(|| drop(guard), deadline, note);
+        let notified = self.shared.condition.wait(
+            || drop(guard),
+            deadline,
+            |sleep| {
+                let _note = waits::note(&self.shared, deadline);
+                self.shared.wait(deadline, sleep)
+            },
+        )?;
+        self.shared.check()?;
         let guard = mutex.lock(Deadline::NEVER)?.expect("a wait without a deadline ends with the lock");
         Ok((guard, notified))
     }

@@ -5,12 +5,12 @@ use crate::{
     arena::Arena,
     error::Result,
     members::Owner,
-    references::{Header, Held, Share, Shared},
+    references::{Header, Held, Lookout, Share, Shared},
     select::Source,
     sync::RawEvent,
     sys::clock::Deadline,
 };
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 
 #[derive(Debug)]
 #[repr(C)]
@@ -23,6 +23,10 @@ record!(EventRecord, Event);
 
 impl Held for EventRecord {
     fn mark(&self, _arena: &Arena, _dead: Owner) {
+        self.event.change().broadcast();
+    }
+
+    fn disturb(&self, _arena: &Arena) {
         self.event.change().broadcast();
     }
 }
@@ -74,13 +78,14 @@ impl Event {
         let event = &self.shared.event;
         let before = event.before();
         let set = || event.was_set_since(before).then_some(());
-        Ok(block_on(&self.shared, event.change(), deadline, set).is_some())
+        Ok(block_on(&self.shared, event.change(), deadline, set)?.is_some())
     }
 
-    /// Ready while it's set.
+    /// Ready while it's set, and once it's closed.
     pub fn source(&self) -> Source<'_> {
         let record = self.shared.get();
-        Source::new(record.event.change(), || self.is_set())
+        let lookout = Mutex::new(Lookout::new());
+        Source::new(record.event.change(), move || self.is_set() || self.shared.is_closed(&lookout))
     }
 
     fn details(&self) -> [(&'static str, u64); 1] {

@@ -43,9 +43,9 @@ pub use waits::{Party, Statistics, Wait, Waits, waits};
 
 use crate::{
     arena::{Arena, Kind, Object},
-    error::{Error, ErrorKind},
+    error::{Error, ErrorKind, Result},
     references::{Held, Shared},
-    sync::{EventCount, WouldDeadlock},
+    sync::{EventCount, Locked, ThreadMutex, WouldDeadlock},
     sys::{clock::Deadline, image::hash_text},
     wait,
 };
@@ -72,6 +72,10 @@ macro_rules! lock_record {
         impl crate::references::Held for $record {
             fn mark(&self, _arena: &crate::arena::Arena, dead: crate::members::Owner) {
                 self.lock.mark(dead.tag());
+            }
+
+            fn disturb(&self, _arena: &crate::arena::Arena) {
+                self.lock.disturb();
             }
 
             fn holders(&self, arena: &crate::arena::Arena) -> crate::references::Holders {
@@ -118,16 +122,52 @@ pub(crate) fn signature<T>() -> u64 {
 }
 
 /// Waits until `ready` gives something; `None` when the deadline passed first.
+///
+/// # Errors
+///
+/// Shut down: the manager that made the object.
 pub(crate) fn block_on<T: Object + Held + 'static, R>(
     object: &Shared<T>,
     change: &EventCount,
     deadline: Deadline,
     mut ready: impl FnMut() -> Option<R>,
-) -> Option<R> {
-    wait::spin(deadline, &mut ready).or_else(|| {
-        let _note = waits::note(object, deadline);
-        change.sleep_until(deadline, ready)
-    })
+) -> Result<Option<R>> {
+    let found = match wait::spin(deadline, &mut ready) {
+        None => {
+            let _note = waits::note(object, deadline);
+            object.wait(deadline, |deadline| change.sleep_until(deadline, &mut ready))?
+        }
+        found => found,
+    };
+    // What became ready because everything was closed is nothing to be had.
+    object.check()?;
+    Ok(found)
+}
+
+/// Takes a lock that is part of the object; `None` when the deadline passed first.
+#[inline]
+fn lock<T: Object + Held + 'static>(
+    object: &Shared<T>,
+    lock: &ThreadMutex,
+    arena: &'static Arena,
+    deadline: Deadline,
+) -> Result<Result<Option<Locked>, WouldDeadlock>> {
+    let me = arena.me().tag();
+    match lock.lock_awake(me, arena, deadline) {
+        Ok(None) => lock_asleep(object, deadline, |deadline| lock.lock_asleep(me, arena, deadline)).map(Ok),
+        locked => Ok(locked),
+    }
+}
+
+/// The same, for one who has looked for long enough, of any lock that `take` waits for.
+#[cold]
+pub(crate) fn lock_asleep<T: Object + Held + 'static>(
+    object: &Shared<T>,
+    deadline: Deadline,
+    take: impl FnMut(Deadline) -> Option<Locked>,
+) -> Result<Option<Locked>> {
+    let _note = waits::note(object, deadline);
+    object.wait(deadline, take)
 }
 
 #[cold]

@@ -1,10 +1,10 @@
 //! A lock around plain data.
 
 use super::{
-    handle, lock_record,
+    handle, lock, lock_record,
     place::Place,
     poison::{Panics, Poison, poisonable},
-    record, waits, would_deadlock,
+    record, would_deadlock,
 };
 use crate::{
     arena::Kind,
@@ -63,8 +63,7 @@ impl<T: Pod> Mutex<T> {
     #[inline]
     pub fn lock(&self, deadline: Deadline) -> Result<Option<MutexGuard<'_, T>>> {
         let arena = self.shared.checked()?;
-        let note = || waits::note(&self.shared, deadline);
-        let locked = self.shared.lock.lock(arena.me().tag(), arena, deadline, note);
+        let locked = lock(&self.shared, &self.shared.lock, arena, deadline)?;
         Ok(locked.map_err(would_deadlock(Kind::Mutex))?.map(|locked| self.guard(locked)))
     }
 

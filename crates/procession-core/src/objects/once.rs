@@ -1,6 +1,6 @@
 //! Something that one process does, once.
 
-use super::{handle, lock_record, place::Place, record, waits, would_deadlock};
+use super::{handle, lock, lock_record, place::Place, record, would_deadlock};
 use crate::{
     arena::Kind,
     atomic::{
@@ -67,12 +67,12 @@ impl<T: Pod> Once<T> {
         deadline: Deadline,
         f: impl FnOnce() -> Result<T, E>,
     ) -> Result<Option<&T>, E> {
+        self.shared.check()?;
         if let Some(value) = self.get() {
             return Ok(Some(value));
         }
         let arena = self.shared.checked()?;
-        let note = || waits::note(&self.shared, deadline);
-        let locked = self.shared.lock.lock(arena.me().tag(), arena, deadline, note);
+        let locked = lock(&self.shared, &self.shared.lock, arena, deadline)?;
         // Who died doing it hasn't done it.
         if locked.map_err(would_deadlock(Kind::Once))?.is_none() {
             return Ok(None);

@@ -1,10 +1,10 @@
 //! A lock around plain data that its own thread can take again.
 
 use super::{
-    handle, lock_record,
+    handle, lock, lock_record,
     place::Place,
     poison::{Panics, Poison, poisonable},
-    record, waits,
+    record,
 };
 use crate::{
     atomic::{AtomicU32, Ordering::Relaxed},
@@ -60,8 +60,7 @@ impl<T: Pod> ReentrantMutex<T> {
     /// Takes the lock, for the first time or once more; `None` when the deadline passed first.
     pub fn lock(&self, deadline: Deadline) -> Result<Option<ReentrantMutexGuard<'_, T>>> {
         let arena = self.shared.checked()?;
-        let note = || waits::note(&self.shared, deadline);
-        self.guard(self.shared.lock.lock(arena.me().tag(), arena, deadline, note))
+        self.guard(lock(&self.shared, &self.shared.lock, arena, deadline)?)
     }
 
     /// Takes the lock if that's possible at once.

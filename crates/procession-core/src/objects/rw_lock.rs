@@ -1,10 +1,10 @@
 //! A lock around plain data, for many readers or one writer.
 
 use super::{
-    Watch, block_on, handle,
+    Watch, block_on, handle, lock,
     place::Place,
     poison::{Panics, Poison, poisonable},
-    record, waits, would_deadlock,
+    record, would_deadlock,
 };
 use crate::{
     arena::{Arena, Kind},
@@ -42,6 +42,10 @@ record!(RwLockRecord, RwLock);
 impl Held for RwLockRecord {
     fn mark(&self, _arena: &Arena, dead: Owner) {
         self.lock.mark(dead.tag());
+    }
+
+    fn disturb(&self, _arena: &Arena) {
+        self.lock.disturb();
     }
 
     fn forget(&self, dead: Owner) {
@@ -115,7 +119,7 @@ impl<T: Pod> RwLock<T> {
             record.lock.bury_writer(me.tag(), arena, || record.poison.set());
             record.lock.try_read(&record.readers, me.slot(), again).then_some(())
         };
-        let read = block_on(&self.shared, record.lock.change(), deadline, ready);
+        let read = block_on(&self.shared, record.lock.change(), deadline, ready)?;
         Ok(read.map(|()| {
             let _ = READING.try_with(|reading| reading.borrow_mut().push(record));
             ReadGuard { lock: self, _share: self.share().clone(), not_send: PhantomData }
@@ -125,15 +129,14 @@ impl<T: Pod> RwLock<T> {
     /// Takes the lock for writing; `None` when the deadline passed first.
     pub fn write(&self, deadline: Deadline) -> Result<Option<WriteGuard<'_, T>>> {
         let arena = self.check_write()?;
-        let note = || waits::note(&self.shared, deadline);
-        let locked = self.shared.lock.begin_write(arena.me().tag(), arena, deadline, note);
+        let locked = self.shared.lock.begin_write(|writer| lock(&self.shared, writer, arena, deadline))?;
         self.finish_write(arena, locked, deadline)
     }
 
     /// Takes the lock for writing if that's possible at once.
     pub fn try_write(&self) -> Result<Option<WriteGuard<'_, T>>> {
         let arena = self.check_write()?;
-        let locked = self.shared.lock.try_begin_write(arena.me().tag(), arena);
+        let locked = self.shared.lock.begin_write(|writer| writer.try_lock(arena.me().tag(), arena));
         self.finish_write(arena, locked, Deadline::PASSED)
     }
 
@@ -164,9 +167,10 @@ impl<T: Pod> RwLock<T> {
             let is_dead = |slot| is_vacant.as_ref().is_some_and(|look| look(slot));
             (!record.lock.has_readers(&record.readers, is_dead)).then_some(())
         };
-        if block_on(&self.shared, record.lock.change(), deadline, left).is_none() {
+        let left = block_on(&self.shared, record.lock.change(), deadline, left);
+        if !matches!(left, Ok(Some(()))) {
             record.lock.end_write();
-            return Ok(None);
+            return left.map(|_| None);
         }
         Ok(Some(WriteGuard { lock: self, panics: Panics::watch(), not_send: PhantomData }))
     }

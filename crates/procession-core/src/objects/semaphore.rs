@@ -35,6 +35,10 @@ impl Held for SemaphoreRecord {
         self.change.broadcast();
     }
 
+    fn disturb(&self, _arena: &Arena) {
+        self.change.broadcast();
+    }
+
     fn forget(&self, dead: Owner) {
         if self.permits.clear(&self.ledger, dead.slot(), || true) {
             self.change.notify();
@@ -95,7 +99,7 @@ impl Semaphore {
             return Ok(Some(self.permit()));
         }
         let mut watch = Watch::new();
-        let taken = block_on(&self.shared, &self.shared.change, deadline, || self.take(arena, &mut watch));
+        let taken = block_on(&self.shared, &self.shared.change, deadline, || self.take(arena, &mut watch))?;
         Ok(taken.map(|()| self.permit()))
     }
 

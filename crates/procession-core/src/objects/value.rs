@@ -1,6 +1,6 @@
 //! One plain value, which is always whole: whoever dies while it changes it has changed it or not.
 
-use super::{handle, lock_record, poison::Panics, record, signature, waits, would_deadlock};
+use super::{handle, lock, lock_record, poison::Panics, record, signature, would_deadlock};
 use crate::{
     arena::Kind,
     atomic::{
@@ -147,8 +147,7 @@ impl<T: Pod> Value<T> {
     /// Takes the lock; `None` when the deadline passed first.
     pub fn lock(&self, deadline: Deadline) -> Result<Option<ValueGuard<'_, T>>> {
         let arena = self.shared.checked()?;
-        let note = || waits::note(&self.shared, deadline);
-        let locked = self.shared.lock.lock(arena.me().tag(), arena, deadline, note);
+        let locked = lock(&self.shared, &self.shared.lock, arena, deadline)?;
         // Also from the dead: the value is whole.
         Ok(locked.map_err(would_deadlock(Kind::Value))?.map(|_| self.guard()))
     }

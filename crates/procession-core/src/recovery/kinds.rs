@@ -3,12 +3,13 @@
 use crate::{
     arena::{Arena, Block, BlockState, Handle, Kind, Object, Stable},
     list::ListRecord,
+    manager,
     map::MapRecord,
     members::Owner,
     objects,
     pool::LinkRecord,
     recovery::{Collection, Recover},
-    references::Held,
+    references::{Header, Held, ManagerRecord},
     start::CallRecord,
     stream::{self, QueueRecord, ReceiverRecord, SenderRecord, StreamRecord, TasksRecord},
 };
@@ -68,8 +69,26 @@ pub(crate) fn with_object(arena: &Arena, target: Handle, f: impl FnOnce(&dyn Hel
         Some(Kind::JoinableQueue) => found::<TasksRecord>(arena, target, f),
         Some(Kind::Dict) => found::<MapRecord>(arena, target, f),
         Some(Kind::List) => found::<ListRecord>(arena, target, f),
+        Some(Kind::Manager) => found::<ManagerRecord>(arena, target, f),
         Some(Kind::Call | Kind::Link | Kind::Stream) | None => {}
     }
+}
+
+/// Whether an object to which there is no reference can be freed now. What a manager made is closed here: before the manager's block
+/// can be another's.
+pub(crate) fn before_end(arena: &Arena, block: Block<'_>, state: BlockState) -> bool {
+    if matches!(state, BlockState::Object { kind, .. } if kind == Kind::Manager as u8)
+        && let Ok(record) = arena.record::<ManagerRecord>(block)
+        && block.is(state)
+    {
+        record.life.end();
+        if !manager::finish(arena) {
+            return false;
+        }
+    }
+    // Who takes references to what managers made may be about to take one to this.
+    let is_made = arena.record::<Header>(block).is_ok_and(|header| header.made_by.is_anybody());
+    !is_made || !arena.is_pinning()
 }
 
 /// Tells an object that nobody has it any more; `state` is what its block was before the caller took it over.

@@ -3,10 +3,11 @@
 
 use super::kinds::{for_each_record, with_object};
 use crate::{
-    arena::Arena,
+    arena::{Arena, Stable},
     atomic::{Ordering::SeqCst, fence},
+    manager,
     members::Owner,
-    references::Holder,
+    references::{Holder, ManagerRecord},
 };
 
 /// Marks the member dead and wakes all who wait on an object. The first one who comes here does it.
@@ -61,10 +62,18 @@ impl Drop for Finish<'_> {
         // Once more, for the sweep.
         arena.count_death();
         // Whoever waits for the dead one's end of something can see to it now.
+        let mut had_manager = false;
         arena.for_each_reference(|reference, target| {
-            if matches!(reference, Some((_, holder)) if holder == Holder::Member(dead.slot())) {
+            // One that is about to come or go may be the dead one's as well.
+            let is_its = reference.is_none_or(|(_, holder)| holder == Holder::Member(dead.slot()));
+            had_manager |=
+                is_its && arena.stable_record::<ManagerRecord>(target.offset, Stable::Manager).is_ok();
+            if is_its && reference.is_some() {
                 with_object(arena, target, |object| object.rouse(arena));
             }
         });
+        if had_manager {
+            manager::doubt(arena);
+        }
     }
 }

@@ -8,6 +8,7 @@ use super::{
 use crate::{
     arena::{Arena, Audit, BlockState},
     kill_point::kill_point,
+    manager,
     members::Owner,
     references::{Count, Header, Holder},
     sys::clock::Deadline,
@@ -38,6 +39,7 @@ pub(crate) fn sweep_until(arena: &Arena, deadline: Deadline) -> bool {
             }
         });
         kill_point!(SweepAfterObjects);
+        let are_closed = manager::finish(arena);
         // In this order: a block is taken over by its reader before the record that names it is retired, so one that is
         // still the dead's and that no record names now, nobody will ever look at. The same holds for references.
         let ownerless = arena.ownerless_blocks();
@@ -50,7 +52,7 @@ pub(crate) fn sweep_until(arena: &Arena, deadline: Deadline) -> bool {
                 free_ownerless(arena, block, owner);
             }
         }
-        let mut all_right = belonging.is_whole;
+        let mut all_right = belonging.is_whole && are_closed;
         for (reference, holder) in references.unheld() {
             if !belonging.contains(reference.offset) {
                 arena.release_reference(reference, holder);
@@ -118,7 +120,9 @@ fn end_unreferenced(arena: &Arena) -> bool {
         let Ok(header) = arena.record::<Header>(block) else { continue };
         let is_seen = !found.unsettled && header.references.snapshot() == before && block.state() == state;
         if is_seen && found.references == 0 {
-            arena.end_held(block, state);
+            // First the count: who takes a reference to what it has none to believes it.
+            let is_counted = Count::counted(before) == 0 || header.references.correct(before, 0);
+            all_right &= is_counted && arena.end_held(block, state);
         } else if is_seen && Count::counted(before) > found.references {
             header.references.correct(before, found.references);
         } else if !is_seen {

@@ -44,10 +44,10 @@ impl Count {
 
     /// Lowers the number to what a look found, unless the word has changed since the snapshot before it.
     ///
-    /// Only if it's too high: then nobody ends the object by releasing, and it's there.
-    pub(crate) fn correct(&self, snapshot: u64, found: u32) {
+    /// Only if it's too high: then nobody ends the object by releasing, and it's there. Whether it was done.
+    pub(crate) fn correct(&self, snapshot: u64, found: u32) -> bool {
         let correct = (snapshot.wrapping_add(CHANGE) & !u64::from(u32::MAX)) | u64::from(found);
-        let _ = self.0.compare_exchange(snapshot, correct, AcqRel, Relaxed);
+        self.0.compare_exchange(snapshot, correct, AcqRel, Relaxed).is_ok()
     }
 
     /// How many references a snapshot counts.

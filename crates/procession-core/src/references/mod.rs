@@ -2,14 +2,18 @@
 //! message; the object ends with the last of them. `README.md` has the protocol and its kill table.
 
 mod count;
+mod lookout;
 mod parcel;
 mod record;
 mod share;
+mod ward;
 
 pub(crate) use crate::arena::Holder;
 pub(crate) use count::Count;
+pub(crate) use lookout::{Lookout, PATIENCE};
 pub use parcel::Parcel;
 pub(crate) use parcel::{Envelope, Listed, receive};
 pub(crate) use record::{Header, Held, Holders, Reference};
 pub use share::Share;
 pub(crate) use share::Shared;
+pub(crate) use ward::{Maker, ManagerRecord, Ward, shut_down};

@@ -1,6 +1,6 @@
 //! The record of one reference, and what the arena does with it.
 
-use super::Count;
+use super::{Count, Share, ward::MadeBy};
 use crate::{
     arena::{Arena, Block, BlockState, Handle, Holder, Kind, Shared, Stable},
     atomic::{
@@ -12,7 +12,7 @@ use crate::{
     members::{Owner, Tag},
     recovery,
 };
-use std::cell::RefCell;
+use std::{cell::RefCell, sync::Arc};
 
 /// Which object a reference is to. Lies in a class of blocks of its own, whose states say who has it: see the README.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ unsafe impl Shared for ReferenceRecord {}
 #[repr(C)]
 pub(crate) struct Header {
     pub(crate) references: Count,
+    /// The manager that it ends with.
+    pub(crate) made_by: MadeBy,
     /// A hash of the type of the value in it.
     pub(crate) signature: AtomicU64,
 }
@@ -47,6 +49,15 @@ pub(crate) trait Held: Shared {
 
     /// It can be swept now what that one had: wake those who wait for such an end.
     fn rouse(&self, _arena: &Arena) {}
+
+    /// Wake everybody who waits here: they look whether the manager that made it is still there.
+    fn disturb(&self, arena: &Arena);
+
+    /// The manager that made it has ended: free what it holds. `share` is this process's, to the object. False if that can't be done
+    /// now.
+    fn clear(&self, _share: &Arc<Share>) -> bool {
+        true
+    }
 
     /// Whether there may be handles in messages that it holds.
     fn contains_handles(&self, _arena: &Arena) -> bool {
@@ -134,7 +145,7 @@ impl Arena {
     }
 
     /// One more reference to an object that this process has one to.
-    pub(super) fn add_reference(&self, target: Handle, holder: Holder) -> Result<Reference> {
+    pub(crate) fn add_reference(&self, target: Handle, holder: Holder) -> Result<Reference> {
         let (object, ..) = self.target(target)?;
         let header: &Header = self.record(object)?;
         let block = self.prepare_reference(target)?;
@@ -244,7 +255,10 @@ impl Arena {
             let last = header.references.remove();
             kill_point!(ReferenceAfterUncount);
             if last {
-                self.end_held(object, state);
+                if !self.end_held(object, state) {
+                    // A sweep does it, which is due then.
+                    self.count_death();
+                }
             } else if kind.is_container() {
                 // Those that are left may lie in what they would be needed for to be received. A sweep sees.
                 recovery::with_object(self, target, |object| {
@@ -257,12 +271,18 @@ impl Arena {
         self.free(block, self.me());
     }
 
-    /// Frees an object to which there is no reference; unless somebody may just be telling it of a death: then the sweep that
-    /// is due after that does it.
-    pub(crate) fn end_held(&self, block: Block<'_>, state: BlockState) {
-        if !self.members().is_marking() {
+    /// Frees an object to which there is no reference, with what is to end before it; unless somebody may just be telling it of a death:
+    /// then the sweep that is due after that does it. False if it can't be done now for another reason.
+    pub(crate) fn end_held(&self, block: Block<'_>, state: BlockState) -> bool {
+        if !recovery::before_end(self, block, state) {
+            return false;
+        }
+        // Who took a reference meanwhile gives it back, and ends it then.
+        let is_had = |header: &Header| Count::counted(header.references.snapshot()) > 0;
+        if !self.record(block).is_ok_and(is_had) && !self.members().is_marking() {
             self.end_object(block, state);
         }
+        true
     }
 
     /// Frees an object that nobody has.

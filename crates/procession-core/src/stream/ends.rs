@@ -80,7 +80,7 @@ fn end<E: End + 'static>(offset: u64, signature: u64) -> Result<Shared<E>> {
 
 fn stream_of<E: End + 'static>(shared: &Shared<E>) -> Result<Stream> {
     let offset = shared.get().record().stream.load(Acquire);
-    Stream::new(shared.checked()?, offset)
+    Stream::new(&family::current()?.arena, offset, shared.ward())
 }
 
 macro_rules! ends {
@@ -178,9 +178,9 @@ macro_rules! closes {
                     self.stream.close()
                 }
 
-                /// Whether it has been closed.
+                /// Whether it has been closed, or its manager has ended.
                 pub fn is_closed(&self) -> bool {
-                    self.stream.is_closed()
+                    self.stream.is_closed() || self.stream.is_shut_down()
                 }
 
                 /// How many messages there may be; `None`: as many as there is memory for.

@@ -5,13 +5,13 @@ use super::{
     pop::Popped,
     record::End,
     send::{closed, disconnected},
-    stream::{Lookout, Stream},
+    stream::Stream,
 };
 use crate::{
     error::{Error, ErrorKind, Result},
     message::Message,
     objects::block_on,
-    references::Shared,
+    references::{Lookout, Shared},
     select::{Pollable, Source},
     sync::EventCount,
     sys::clock::Deadline,
@@ -57,6 +57,9 @@ impl Stream {
                 return found;
             }
             lookout.look(self.arena);
+            if let Some(error) = self.shut_down() {
+                return Some(Err(error));
+            }
             let error = self.end_of_stream()?;
             if self.may_come_back() {
                 return None;
@@ -66,7 +69,7 @@ impl Stream {
                 None if !self.record.ring.is_empty() => None,
                 found => Some(found.unwrap_or(Err(error))),
             }
-        });
+        })?;
         found.transpose()
     }
 
@@ -138,6 +141,9 @@ impl Stream {
                 return true;
             }
             lookout.lock().unwrap_or_else(|e| e.into_inner()).look(self.arena);
+            if self.is_shut_down() {
+                return true;
+            }
             self.end_of_stream().is_some() && !self.may_come_back() || self.has_returned()
         })
     }

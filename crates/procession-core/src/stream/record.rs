@@ -8,14 +8,16 @@ use crate::{
         Ordering::{Acquire, Relaxed, Release, SeqCst},
     },
     error::{Error, Result},
+    family,
     kill_point::kill_point,
     members::Owner,
     recovery::Recover,
-    references::{Header, Held},
+    references::{Header, Held, Share},
     ring::{Data, Frames, LockedRing},
     sync::EventCount,
     sys::clock::Deadline,
 };
+use std::sync::Arc;
 
 /// What all processes that have an end of a stream share: the ring, and where its bytes are. Of a class of blocks of its own: who
 /// rings late rings for nobody, or in another stream for nothing.
@@ -157,6 +159,14 @@ macro_rules! ends {
                     self.0.rouse(arena);
                 }
 
+                fn disturb(&self, arena: &Arena) {
+                    self.0.rouse(arena);
+                }
+
+                fn clear(&self, share: &Arc<Share>) -> bool {
+                    family::current().is_ok_and(|family| self.0.clear(&family.arena, share.target()))
+                }
+
                 fn contains_handles(&self, arena: &Arena) -> bool {
                     self.0.contains_handles(arena)
                 }
@@ -201,16 +211,31 @@ impl EndRecord {
         self.stream(arena).is_some_and(|(_, stream)| stream.carries_handles.load(Relaxed) != 0)
     }
 
-    /// Nobody has this end any more.
-    fn close(&self, arena: &Arena, own: Handle) {
-        let Some((block, stream)) = self.stream(arena) else { return };
+    /// The stream, and what its block is, if it has been completed and is the end's.
+    fn own_stream<'a>(
+        &self,
+        arena: &'a Arena,
+        own: Handle,
+    ) -> Option<(Block<'a>, BlockState, &'a StreamRecord)> {
+        let (block, stream) = self.stream(arena)?;
         // First: if it's the end's stream now, it was then; and it's not freed as another one later.
         let state = block.state();
         let is_own = |end: &EndName| end.get() == own;
         let was_completed = matches!(state, BlockState::Object { kind, .. } if kind == Kind::Stream as u8);
-        if !was_completed || !is_own(&stream.senders) && !is_own(&stream.receivers) {
-            return;
-        }
+        (was_completed && (is_own(&stream.senders) || is_own(&stream.receivers)))
+            .then_some((block, state, stream))
+    }
+
+    /// Frees all messages, also those that somebody has and hasn't finished. False if some are left.
+    fn clear(&self, arena: &Arena, own: Handle) -> bool {
+        let Some((block, state, stream)) = self.own_stream(arena, own) else { return true };
+        stream.drain(arena, block, state);
+        stream.ring.is_empty() && stream.leases.is_empty(arena)
+    }
+
+    /// Nobody has this end any more.
+    fn close(&self, arena: &Arena, own: Handle) {
+        let Some((block, state, stream)) = self.own_stream(arena, own) else { return };
         kill_point!(StreamBeforeEnd);
         stream.broadcast();
         if !stream.receivers.is_there(arena) {

@@ -5,14 +5,14 @@ use super::{
     frame::{INLINE, LENT},
     push::{Frame, Pushed},
     record::End,
-    stream::{Lookout, Stream},
+    stream::Stream,
 };
 use crate::{
     atomic::Ordering::Relaxed,
     error::{Error, ErrorKind, Result},
     message::Draft,
     objects::block_on,
-    references::{Share, Shared},
+    references::{Lookout, Share, Shared},
     select::Source,
     sys::{barrier, clock::Deadline},
 };
@@ -36,7 +36,9 @@ impl Stream {
     /// Why nothing can be sent, if that's so.
     #[inline]
     pub(super) fn refusal(&self) -> Option<Error> {
-        if !self.is_received() {
+        if let Some(error) = self.shut_down() {
+            Some(error)
+        } else if !self.is_received() {
             Some(disconnected())
         } else if self.is_closed() {
             Some(closed())
@@ -67,9 +69,9 @@ impl Stream {
         *sent += count;
         let all = count == frames.len() || self.send_rest(end, &frames[count..], sent, deadline)?;
         // A full fence, after the lock was released: either who took away the last receiver sees the message, or it's seen here
-        // that nobody will receive it.
+        // that nobody will receive it. And so with who frees what is in it, once its manager has ended.
         barrier::after_locked();
-        if !self.is_received() {
+        if !self.is_received() || self.is_shut_down() {
             self.discard();
         }
         Ok(all)
@@ -104,7 +106,7 @@ impl Stream {
                 Err(e) => return Some(Err(e)),
             }
             (count == frames.len()).then_some(Ok(()))
-        });
+        })?;
         *sent += count;
         all.transpose().map(|all| all.is_some())
     }

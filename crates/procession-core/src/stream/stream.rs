@@ -10,13 +10,12 @@ use crate::{
         AtomicU32, AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
     },
-    error::Result,
+    error::{Error, Result},
     kill_point::kill_point,
-    recovery,
+    references::{PATIENCE, Ward},
     ring::{Consuming, Data, Producing},
     select::Pollable,
     sys::clock::Deadline,
-    wait,
 };
 use std::sync::OnceLock;
 
@@ -32,6 +31,8 @@ pub(crate) struct Stream {
     deaths: AtomicU64,
     senders: KnownEnd,
     receivers: KnownEnd,
+    /// The manager with which it ends.
+    ward: Option<Ward>,
     /// How many messages there were when this process last looked, and how many were taken.
     pub(super) found: Glance,
     pub(super) freed: Glance,
@@ -90,13 +91,9 @@ impl KnownEnd {
 
 impl Clone for Stream {
     fn clone(&self) -> Stream {
-        Stream::of(self.arena, self.offset, self.record, self.senders, self.receivers)
+        Stream::of(self.arena, self.offset, self.record, self.senders, self.receivers, self.ward)
     }
 }
-
-/// How long one waits for another that is taking or adding something at this moment, where one doesn't wait for messages. Only if
-/// that one has been stopped is it as long as this.
-pub(super) const PATIENCE: std::time::Duration = std::time::Duration::from_millis(20);
 
 /// In `spin_loop`s.
 const MOMENT: usize = 3;
@@ -104,11 +101,11 @@ const MOMENT: usize = 3;
 const FEW: u32 = 8;
 
 impl Stream {
-    pub(super) fn new(arena: &'static Arena, offset: u64) -> Result<Stream> {
+    pub(super) fn new(arena: &'static Arena, offset: u64, ward: Option<Ward>) -> Result<Stream> {
         let record: &StreamRecord = arena.stable_record(offset, Stable::Stream)?;
         let senders = KnownEnd::new(arena, record.senders.get())?;
         let receivers = KnownEnd::new(arena, record.receivers.get())?;
-        Ok(Stream::of(arena, offset, record, senders, receivers))
+        Ok(Stream::of(arena, offset, record, senders, receivers, ward))
     }
 
     fn of(
@@ -117,6 +114,7 @@ impl Stream {
         record: &'static StreamRecord,
         senders: KnownEnd,
         receivers: KnownEnd,
+        ward: Option<Ward>,
     ) -> Stream {
         Stream {
             arena,
@@ -126,6 +124,7 @@ impl Stream {
             deaths: AtomicU64::new(u64::MAX),
             senders,
             receivers,
+            ward,
             found: Glance::new(),
             freed: Glance::new(),
             pollable: OnceLock::new(),
@@ -152,6 +151,17 @@ impl Stream {
     #[inline]
     pub(super) fn is_sent(&self) -> bool {
         self.senders.is_there()
+    }
+
+    /// Whether the manager that made it has ended.
+    #[inline]
+    pub(super) fn is_shut_down(&self) -> bool {
+        self.ward.is_some_and(|ward| !ward.is_open())
+    }
+
+    /// Says so.
+    pub(super) fn shut_down(&self) -> Option<Error> {
+        self.ward.and_then(|ward| ward.check().err())
     }
 
     pub(super) fn pollable(&self) -> &OnceLock<Pollable> {
@@ -218,33 +228,5 @@ impl Stream {
     #[inline]
     pub(super) fn is_closed(&self) -> bool {
         self.record.closed.load(Acquire) != 0
-    }
-}
-
-/// Sees to it that the dead have let go of their ends: after each death, and after each slice of waiting also of ends that nobody can
-/// ever receive.
-pub(super) struct Lookout {
-    deaths: Option<u64>,
-    slice: Deadline,
-}
-
-impl Lookout {
-    pub(super) fn new() -> Lookout {
-        Lookout { deaths: None, slice: Deadline::after(wait::SLICE) }
-    }
-
-    pub(super) fn look(&mut self, arena: &'static Arena) {
-        let deaths = Some(arena.deaths());
-        let is_over = self.slice.has_passed();
-        if self.deaths == deaths && !is_over {
-            return;
-        }
-        if is_over {
-            self.slice = Deadline::after(wait::SLICE);
-            arena.follow_suspicion();
-        }
-        // If somebody else is at it for so long, that's looked at again after the next slice.
-        recovery::sweep_until(arena, Deadline::after(PATIENCE));
-        self.deaths = deaths;
     }
 }

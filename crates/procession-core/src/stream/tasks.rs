@@ -59,8 +59,11 @@ impl Tasks {
             Ok(_) => None,
             Err(e) => Some(Err(e)),
         };
-        let done =
-            finished().or_else(|| block_on(&self.shared, &self.stream.record.done, deadline, finished));
+        let done = match finished() {
+            None => block_on(&self.shared, &self.stream.record.done, deadline, finished)?,
+            done => done,
+        };
+        self.shared.check()?;
         done.transpose().map(|done| done.is_some())
     }
 }

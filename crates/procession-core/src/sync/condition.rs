@@ -13,30 +13,30 @@ pub(crate) struct RawCondition {
 
 impl RawCondition {
     /// Lets go of the lock, and waits for a notification that comes after that: whether there was one before the deadline.
-    /// `before_sleep` gives what is to be kept while this thread sleeps.
-    pub(crate) fn wait<N>(
+    /// `asleep` is called with what sleeps until a deadline, if it comes to that.
+    pub(crate) fn wait<E>(
         &self,
         unlock: impl FnOnce(),
         deadline: Deadline,
-        before_sleep: impl FnOnce() -> N,
-    ) -> bool {
+        asleep: impl FnOnce(&mut dyn FnMut(Deadline) -> Option<()>) -> Result<Option<()>, E>,
+    ) -> Result<bool, E> {
         // Under the lock: who notifies after this thread has let go of it sees this.
         let key = self.change.announce();
         unlock();
         let notified = || self.change.has_changed(key).then_some(());
-        let notified = wait::spin(deadline, notified).or_else(|| {
-            let _note = before_sleep();
+        let mut sleep = |deadline: Deadline| {
             loop {
-                if self.change.has_changed(key) {
-                    return Some(());
-                }
-                if deadline.has_passed() {
-                    return None;
+                if notified().is_some() || deadline.has_passed() {
+                    return notified();
                 }
                 self.change.sleep(key, deadline);
             }
-        });
-        notified.is_some()
+        };
+        let notified = match wait::spin(deadline, notified) {
+            None => asleep(&mut sleep)?,
+            notified => notified,
+        };
+        Ok(notified.is_some())
     }
 
     pub(crate) fn notify_one(&self) {
@@ -95,7 +95,9 @@ mod loom_tests {
         fn take(&self, me: Tag) {
             self.lock(me);
             while self.tokens(|tokens| *tokens == 0) {
-                self.condition.wait(|| self.lock.unlock(), Deadline::NEVER, || ());
+                let asleep =
+                    |sleep: &mut dyn FnMut(Deadline) -> Option<()>| Ok::<_, ()>(sleep(Deadline::NEVER));
+                self.condition.wait(|| self.lock.unlock(), Deadline::NEVER, asleep).unwrap();
                 self.lock(me);
             }
             self.tokens(|tokens| *tokens -= 1);

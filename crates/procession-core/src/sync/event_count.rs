@@ -152,6 +152,7 @@ impl EventCount {
 mod loom_tests {
     use super::*;
     use crate::{
+        atomic::AtomicU64,
         kill_point::{KillPoint, check, until},
         sys::futex::Futex,
     };
@@ -173,6 +174,22 @@ mod loom_tests {
         fn wait_for(&self, count: u32) {
             self.event.wait_until(Deadline::NEVER, || (self.done.load(Acquire) >= count).then_some(()));
         }
+    }
+
+    #[test]
+    fn nobody_sleeps_through_being_called_off() {
+        check(|| {
+            let world = World::new();
+            let news: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(0)));
+            let waiters = [(); 2].map(|()| {
+                let world = world.clone();
+                let deadline = Deadline::NEVER.called_off_by(news, 0);
+                thread::spawn(move || assert!(world.event.wait_until(deadline, || None::<()>).is_none()))
+            });
+            news.store(1, SeqCst);
+            world.event.broadcast();
+            waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+        });
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! A mutex in one word of shared memory that survives the death of whoever holds it, waits for it or was woken for it.
 
 use crate::{
-    atomic::Ordering::{Acquire, Relaxed, Release},
+    atomic::Ordering::{AcqRel, Acquire, Relaxed, Release},
     kill_point::kill_point,
     members::Tag,
     sync::Census,
@@ -96,7 +96,10 @@ impl RawMutex {
                 return Some(locked);
             }
             if deadline.has_passed() {
-                if slept != 0 {
+                if deadline.is_called_off() {
+                    // The bit that this thread set may keep another asleep, who didn't see that.
+                    self.disturb();
+                } else if slept != 0 {
                     self.pass_on();
                 }
                 return None;
@@ -105,10 +108,14 @@ impl RawMutex {
             // Free, or to be stolen, since the look above: whoever marked it has already woken those who slept.
             let Some(holder) = Tag::from_word(word).filter(|_| word & DIED == 0) else { continue };
             let asleep = word | WAITERS;
-            if word != asleep && self.word.compare_exchange(word, asleep, Relaxed, Relaxed).is_err() {
+            if word != asleep && self.word.compare_exchange(word, asleep, AcqRel, Relaxed).is_err() {
                 continue;
             }
             kill_point!(MutexBeforeSleep);
+            // With the bit set: who calls it off from now on changes the word.
+            if deadline.is_called_off() {
+                continue;
+            }
             let slice = deadline.at_most(wait::SLICE);
             self.word.wait(asleep, slice);
             slept = WAITERS;
@@ -124,6 +131,15 @@ impl RawMutex {
         if Tag::from_word(self.word.fetch_or(WAITERS, Relaxed)).is_none() {
             self.word.wake(1);
         }
+    }
+
+    /// Wakes everybody who waits: they look again whether they still want to. To be called after that was published.
+    ///
+    /// Takes the bit away, so that one who is about to sleep doesn't; whoever goes on waiting sets it again. If this process is killed
+    /// in between, they look when their slice ends.
+    pub(crate) fn disturb(&self) {
+        self.word.fetch_and(!WAITERS, AcqRel);
+        self.word.wake(futex::ALL);
     }
 
     /// Takes the lock if it's free or its holder is dead. Keeps the waiter bit: whoever slept is still asleep.
@@ -195,6 +211,7 @@ impl RawMutex {
 mod loom_tests {
     use super::*;
     use crate::{
+        atomic::{AtomicU64, Ordering::SeqCst},
         kill_point::{KillPoint, check, until},
         sync::model::{Dead, tag},
         sys::futex::Futex,
@@ -256,6 +273,45 @@ mod loom_tests {
             let _ = world.mutex.lock(tag(4), &world.dead, Deadline::NEVER).unwrap();
             // SAFETY: bounds: one value. Aliasing: the lock is held. Lifetime: in the world.
             assert!(world.value.with(|v| unsafe { *v }) >= 2);
+        });
+    }
+
+    #[test]
+    fn nobody_sleeps_through_being_called_off() {
+        check(|| {
+            let world = World::new();
+            let news: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(0)));
+            let _ = world.mutex.lock(tag(1), &world.dead, Deadline::NEVER).unwrap();
+            let waiters = [2, 3].map(|slot| {
+                let world = world.clone();
+                let deadline = Deadline::NEVER.called_off_by(news, 0);
+                thread::spawn(move || assert!(world.mutex.lock(tag(slot), &world.dead, deadline).is_none()))
+            });
+            news.store(1, SeqCst);
+            world.mutex.disturb();
+            waiters.into_iter().for_each(|waiter| waiter.join().unwrap());
+            world.mutex.unlock();
+        });
+    }
+
+    #[test]
+    fn others_get_the_lock_although_one_is_called_off() {
+        check(|| {
+            let world = World::new();
+            let news: &'static AtomicU64 = Box::leak(Box::new(AtomicU64::new(0)));
+            let (one, other) = (world.clone(), world.clone());
+            let one = thread::spawn(move || {
+                let deadline = Deadline::NEVER.called_off_by(news, 0);
+                if one.mutex.lock(tag(1), &one.dead, deadline).is_some() {
+                    one.mutex.unlock();
+                }
+            });
+            let other = thread::spawn(move || other.add_one(tag(2)));
+            news.store(1, SeqCst);
+            world.mutex.disturb();
+            world.add_one(tag(3));
+            one.join().unwrap();
+            other.join().unwrap();
         });
     }
 

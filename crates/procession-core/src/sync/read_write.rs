@@ -2,7 +2,7 @@
 //!
 //! The idea is the kernel's "big reader lock": readers of different processes share no word that they write.
 
-use super::{Census, EventCount, Locked, ThreadMutex, WouldDeadlock};
+use super::{Census, EventCount, Locked, ThreadMutex};
 use crate::{
     atomic::{
         AtomicU32,
@@ -11,7 +11,7 @@ use crate::{
     },
     kill_point::kill_point,
     members::Tag,
-    sys::{barrier, clock::Deadline},
+    sys::barrier,
 };
 
 /// The words besides the readers' counts, of which there is one for each slot.
@@ -91,28 +91,11 @@ impl RawReadWrite {
         }
     }
 
-    /// Takes the writer's place; the readers that are there may still read.
-    pub(crate) fn begin_write<N>(
-        &self,
-        me: Tag,
-        census: &impl Census,
-        deadline: Deadline,
-        before_sleep: impl FnOnce() -> N,
-    ) -> Result<Option<Locked>, WouldDeadlock> {
-        let locked = self.writer.lock(me, census, deadline, before_sleep);
+    /// Takes the writer's place, in one of the ways in which its lock can be taken; the readers that are there may still read.
+    pub(crate) fn begin_write<R>(&self, take: impl FnOnce(&ThreadMutex) -> R) -> R {
+        let taken = take(&self.writer);
         fence(SeqCst);
-        locked
-    }
-
-    /// Takes the writer's place if that's possible at once.
-    pub(crate) fn try_begin_write(
-        &self,
-        me: Tag,
-        census: &impl Census,
-    ) -> Result<Option<Locked>, WouldDeadlock> {
-        let locked = self.writer.try_lock(me, census);
-        fence(SeqCst);
-        locked
+        taken
     }
 
     /// Whether somebody reads whose slot `is_dead` doesn't say has died.
@@ -137,6 +120,12 @@ impl RawReadWrite {
         self.writer.mark(dead);
         self.change.broadcast();
     }
+
+    /// Wakes everybody who waits: they look again whether they still want to.
+    pub(crate) fn disturb(&self) {
+        self.writer.disturb();
+        self.change.broadcast();
+    }
 }
 
 #[cfg(all(test, loom))]
@@ -145,6 +134,7 @@ mod loom_tests {
     use crate::{
         kill_point::{KillPoint, check, until},
         sync::model::{Dead, tag},
+        sys::clock::Deadline,
     };
     use loom::{cell::UnsafeCell, sync::Arc, thread};
 
@@ -170,7 +160,11 @@ mod loom_tests {
         }
 
         fn write(&self, slot: usize) {
-            let _ = self.lock.begin_write(tag(slot), &self.dead, Deadline::NEVER, || ()).unwrap().unwrap();
+            let (me, never) = (tag(slot), Deadline::NEVER);
+            let _ = self.lock.begin_write(|writer| {
+                let locked = writer.lock_awake(me, &self.dead, never).unwrap();
+                locked.or_else(|| writer.lock_asleep(me, &self.dead, never)).unwrap()
+            });
             let left = || (!self.lock.has_readers(&self.readers, |slot| self.is_dead(slot))).then_some(());
             self.lock.change.wait_until(Deadline::NEVER, left);
             // SAFETY: bounds: one value. Aliasing: no reader and no other writer, which loom checks. Lifetime: in the world.

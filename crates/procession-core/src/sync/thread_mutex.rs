@@ -39,48 +39,55 @@ impl ThreadMutex {
         self.thread.store(0, Relaxed);
     }
 
-    /// Takes the lock, waiting until `deadline` (`None` when that passed). `before_sleep` gives what is to be kept while this
-    /// thread sleeps.
+    /// Takes the lock, looking at it for a while. `None`: the deadline has passed, or it's time to sleep, with `lock_asleep`.
     #[inline]
-    pub(crate) fn lock<N>(
+    pub(crate) fn lock_awake(
         &self,
         me: Tag,
         census: &impl Census,
         deadline: Deadline,
-        before_sleep: impl FnOnce() -> N,
     ) -> Result<Option<Locked>, WouldDeadlock> {
         let locked = match self.lock.try_lock_clean(me) {
             Some(locked) => Some(locked),
-            None => self.lock_slow(me, census, deadline, before_sleep)?,
+            None => self.look_at_lock(me, census, deadline)?,
         };
-        if locked.is_some() {
-            self.thread.store(this_thread(me), Relaxed);
-        }
-        Ok(locked)
+        Ok(locked.inspect(|_| self.name_thread(me)))
     }
 
     #[cold]
-    fn lock_slow<N>(
+    fn look_at_lock(
         &self,
         me: Tag,
         census: &impl Census,
         deadline: Deadline,
-        before_sleep: impl FnOnce() -> N,
     ) -> Result<Option<Locked>, WouldDeadlock> {
         if self.is_held_by_this_thread(me) {
             return Err(WouldDeadlock);
         }
-        Ok(wait::spin_at_lock(deadline, || self.lock.try_lock(me, census)).or_else(|| {
-            let _note = before_sleep();
-            self.lock.lock_asleep(me, census, deadline)
-        }))
+        Ok(wait::spin_at_lock(deadline, || self.lock.try_lock(me, census)))
+    }
+
+    /// Takes the lock, for one who has looked for long enough; `None` when the deadline passed first.
+    #[cold]
+    pub(crate) fn lock_asleep(&self, me: Tag, census: &impl Census, deadline: Deadline) -> Option<Locked> {
+        self.lock.lock_asleep(me, census, deadline).inspect(|_| self.name_thread(me))
+    }
+
+    #[inline]
+    fn name_thread(&self, me: Tag) {
+        self.thread.store(this_thread(me), Relaxed);
+    }
+
+    /// Wakes everybody who waits, see `RawMutex::disturb`.
+    pub(crate) fn disturb(&self) {
+        self.lock.disturb();
     }
 
     /// Takes the lock if it's free or its holder is dead; doesn't wait.
     pub(crate) fn try_lock(&self, me: Tag, census: &impl Census) -> Result<Option<Locked>, WouldDeadlock> {
         let locked = self.lock.try_lock(me, census);
         if locked.is_some() {
-            self.thread.store(this_thread(me), Relaxed);
+            self.name_thread(me);
         } else if self.is_held_by_this_thread(me) {
             return Err(WouldDeadlock);
         }

@@ -126,7 +126,8 @@ impl<T: 'static> JoinableQueue<T> {
 }
 
 impl<T> JoinableQueue<T> {
-    /// How many items were put and are neither finished nor lost. (0 in a plain fork, which may not use the queue.)
+    /// How many items were put and are neither finished nor lost. (0 in a plain fork, which may not use the queue, and after the end of
+    /// the manager that made it.)
     pub fn unfinished(&self) -> usize {
         self.inner.unfinished().unwrap_or(0)
     }

@@ -6,6 +6,7 @@ use procession::{
 };
 
 pub(crate) mod collections;
+pub(crate) mod managers;
 pub(crate) mod streams;
 
 /// Where a process is to die.

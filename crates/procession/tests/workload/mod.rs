@@ -1,10 +1,12 @@
 //! One of everything that processes share, and work on it that dies anywhere: for the tests that kill.
 
 mod collections;
+mod managers;
 mod parcel;
 mod streams;
 
 use collections::Collections;
+use managers::Managers;
 use procession::{
     Array, Barrier, BoundedSemaphore, Condition, Event, LockError, Mutex, OnceValue, ReentrantMutex, RwLock,
     Semaphore, Value,
@@ -38,6 +40,7 @@ pub(crate) struct Everything {
     array: Array<u64>,
     streams: Streams,
     collections: Collections,
+    managers: Managers,
 }
 
 const MOMENT: Duration = Duration::from_micros(300);
@@ -72,6 +75,7 @@ impl Everything {
                 array: Array::new(100)?,
                 streams: Streams::new(),
                 collections: Collections::new(),
+                managers: Managers::new(),
             })
         };
         make().unwrap()
@@ -87,9 +91,10 @@ impl Everything {
 
     /// Does one thing, whichever it is.
     fn round(&self, rng: &mut Rng) {
-        match rng.below(24) {
+        match rng.below(26) {
             12..18 => self.streams.round(rng),
-            18.. => self.collections.round(rng),
+            18..24 => self.collections.round(rng),
+            24.. => self.managers.round(rng),
             0 => {
                 let mut pair = mended(self.pair.lock(), |pair| {
                     pair[1] = pair[0];

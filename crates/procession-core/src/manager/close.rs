@@ -1,0 +1,114 @@
+//! Closing what ended managers made. Runs in whoever ended one, and in the sweep; can be done twice, and at once.
+
+use crate::{
+    arena::{Arena, Block, BlockState, Handle, Kind, Stable},
+    family,
+    kill_point::kill_point,
+    recovery,
+    references::{Count, Header, ManagerRecord, Share},
+    sys::clock::Deadline,
+    wait,
+};
+use std::sync::Arc;
+
+/// Closes everything that ended managers made. False if that has to be done again, for somebody who was stopped was in the way, or
+/// there is no memory.
+pub(crate) fn finish(arena: &Arena) -> bool {
+    loop {
+        let ended = ended(arena);
+        if ended.is_empty() {
+            return true;
+        }
+        let Some((shares, is_whole)) = pin() else { return false };
+        kill_point!(ManagerAfterPin);
+        let pinned = shares.len();
+        let closed = shares.into_iter().filter(|share| close(arena, share)).count();
+        if closed < pinned || !is_whole && closed == 0 {
+            return false;
+        }
+        if is_whole {
+            kill_point!(ManagerBeforeClosed);
+            ended.iter().for_each(|(record, state)| record.life.set_closed(*state));
+        }
+    }
+}
+
+/// The managers that have ended, and of which not everything is closed.
+fn ended(arena: &Arena) -> Vec<(&ManagerRecord, u64)> {
+    let mut ended = Vec::new();
+    arena.for_each_stable(Stable::Manager, |block| {
+        if block.state() != BlockState::Free
+            && let Ok(record) = arena.record::<ManagerRecord>(block)
+            && let Some(state) = record.life.unclosed()
+        {
+            ended.push((record, state));
+        }
+    });
+    ended
+}
+
+/// References of this process to all objects that are to be closed, so that they stay until they are; and whether these are all.
+fn pin() -> Option<(Vec<Arc<Share>>, bool)> {
+    let arena = &family::current().ok()?.arena;
+    arena.pinning(Deadline::after(wait::SLICE), || {
+        let (mut shares, mut is_whole) = (Vec::new(), true);
+        arena.for_each_held(|block, state, header| {
+            if header.made_by.is_to_be_closed(arena)
+                && let Some((target, kind)) = pinned(block, state, header)
+            {
+                match Share::of(arena, target, kind) {
+                    Ok(share) => shares.push(Arc::new(share)),
+                    Err(_) => is_whole = false,
+                }
+            }
+        });
+        (shares, is_whole)
+    })
+}
+
+/// The object, if it stays as long as nobody else can pin: there is a reference to it.
+fn pinned(block: Block<'_>, state: BlockState, header: &Header) -> Option<(Handle, Kind)> {
+    let BlockState::Object { kind, generation } = state else { return None };
+    let is_there = Count::counted(header.references.snapshot()) > 0 && block.state() == state;
+    let kind = Kind::from_bits(kind).filter(|_| is_there)?;
+    Some((Handle { offset: block.offset(), generation }, kind))
+}
+
+/// Closes an object that this process has. False if it can't be done now.
+fn close(arena: &Arena, share: &Arc<Share>) -> bool {
+    let mut is_cleared = false;
+    recovery::with_object(arena, share.target(), |object| {
+        object.disturb(arena);
+        kill_point!(ManagerAfterWake);
+        is_cleared = object.clear(share);
+    });
+    kill_point!(ManagerAfterClear);
+    if is_cleared && let Ok(header) = arena.block(share.target().offset).and_then(|block| arena.record(block))
+    {
+        let header: &Header = header;
+        header.made_by.set_closed();
+        kill_point!(ManagerAfterMark);
+    }
+    is_cleared
+}
+
+/// After a death: somebody may have died who was the last to have a manager. Those who wait for what managers made look again, and
+/// sweep first.
+///
+/// For who tells of the death, and so waits for nobody: whom this doesn't reach looks when its slice ends.
+pub(crate) fn doubt(arena: &Arena) {
+    arena.for_each_stable(Stable::Manager, |block| {
+        if let Ok(record) = arena.record::<ManagerRecord>(block) {
+            record.life.tell();
+        }
+    });
+    arena.pinning(Deadline::PASSED, || {
+        arena.for_each_held(|block, state, header| {
+            if header.made_by.may_be_open()
+                && let Some((target, _)) = pinned(block, state, header)
+            {
+                recovery::with_object(arena, target, |object| object.disturb(arena));
+            }
+        });
+    });
+}
