@@ -4,13 +4,19 @@ use procession::Dict;
 use procession_testing::tests;
 use std::process::ExitCode;
 
+mod accounts;
 mod closures;
 #[path = "../common/mod.rs"]
+#[allow(dead_code, reason = "what other tests need")]
 mod common;
 mod growth;
 mod handles;
+mod histories;
+mod linearizable;
 #[path = "../methods/mod.rs"]
 mod methods;
+mod model;
+mod notes;
 mod operations;
 mod values;
 mod waiting;
@@ -61,8 +67,18 @@ fn main() -> ExitCode {
             waiting::who_waits_for_a_closure_is_told,
         ]
     };
-    let once = tests![growth::to_200_000_keys_and_back, growth::values_of_many_sizes_and_back];
-    procession_testing::run(methods::each(all).chain(once).collect())
+    let once = tests![
+        growth::to_200_000_keys_and_back,
+        growth::values_of_many_sizes_and_back,
+        linearizable::right_histories_are_told_from_wrong_ones,
+        histories::wrong_ones_are_seen,
+        histories::of_single_keys,
+        histories::of_transactions_and_snapshots,
+        model::random_operations_on_few_keys,
+        model::random_operations_on_many_keys,
+        accounts::the_sum_stays_whoever_is_killed,
+    ];
+    procession_testing::run(methods::each(all).chain(once).chain(notes::tests()).collect())
 }
 
 /// A dictionary with these entries.
