@@ -112,8 +112,8 @@ pub(crate) fn a_panic_in_retain() {
 
 pub(crate) fn a_panic_while_something_is_made() {
     let dict = dict_of([("a", 1)]);
-    panics(|| dict.get_or_insert_with("b", || fail()));
-    assert_eq!(dict.get_or_insert_with("a", || fail()).unwrap(), 1);
+    panics(|| dict.get_or_insert_with("b", fail));
+    assert_eq!(dict.get_or_insert_with("a", fail).unwrap(), 1);
     let nothing = std::iter::once(()).map(|()| fail::<(String, u64)>());
     panics(|| dict.extend(nothing));
     panics(|| dict.wait_for("a", |_| fail(), std::time::Duration::MAX));

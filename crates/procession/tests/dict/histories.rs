@@ -188,8 +188,8 @@ enum Many {
     One(usize, One),
     /// What some keys were, and are afterwards.
     Transaction(Vec<(usize, Option<u64>, Option<u64>)>),
-    GetMany(Vec<(usize, Option<u64>)>),
-    Items(State),
+    Some(Vec<(usize, Option<u64>)>),
+    All(State),
     Len(usize),
     Clear,
 }
@@ -205,8 +205,8 @@ fn apply_many(state: &State, what: &Many) -> Option<State> {
             changes.iter().for_each(|(key, _, new)| after[*key] = *new);
             changes.iter().all(|(key, old, _)| state[*key] == *old)
         }
-        Many::GetMany(seen) => seen.iter().all(|(key, value)| state[*key] == *value),
-        Many::Items(seen) => seen == state,
+        Many::Some(seen) => seen.iter().all(|(key, value)| state[*key] == *value),
+        Many::All(seen) => seen == state,
         Many::Len(len) => state.iter().flatten().count() == *len,
         Many::Clear => {
             after = [None; KEYS];
@@ -244,12 +244,12 @@ fn do_many(dict: &Numbers, new: u64, rng: &mut Rng) -> Many {
         10 | 11 => {
             let keys = keys(2 + rng.below(KEYS - 1));
             let of_keys: Vec<&u64> = keys.iter().map(|key| &names[*key]).collect();
-            Many::GetMany(keys.iter().copied().zip(dict.get_many(&of_keys).unwrap()).collect())
+            Many::Some(keys.iter().copied().zip(dict.get_many(&of_keys).unwrap()).collect())
         }
         12 | 13 => {
             let mut state = [None; KEYS];
             dict.items().unwrap().into_iter().for_each(|(key, value)| state[key as usize] = Some(value));
-            Many::Items(state)
+            Many::All(state)
         }
         14 => Many::Len(dict.len().unwrap()),
         _ => {
@@ -302,7 +302,7 @@ pub(crate) fn wrong_ones_are_seen() {
     // Each key by itself is right, but not both: a snapshot of half a transaction, and reads in another order than the writes.
     let transaction = Many::Transaction(vec![(0, None, Some(1)), (1, None, Some(2))]);
     for (seen, is_right) in [([None, None], true), ([Some(1), Some(2)], true), ([Some(1), None], false)] {
-        let snapshot = Many::Items([seen[0], seen[1], None, None]);
+        let snapshot = Many::All([seen[0], seen[1], None, None]);
         let history = [vec![at(0, 3, transaction.clone())], vec![at(1, 2, snapshot)]];
         assert_eq!(check(&history, [None; KEYS], apply_many).is_ok(), is_right, "{seen:?}");
     }

@@ -102,7 +102,7 @@ pub(crate) fn of_every_type() {
 
     let shapes = dict_of([("a", Shape::None)]);
     assert_eq!(shapes.compare_exchange("a", &Shape::None, &path).unwrap(), Ok(Shape::None));
-    assert_eq!(shapes.update("a", |shape| std::mem::take(shape)).unwrap(), Some(path));
+    assert_eq!(shapes.update("a", std::mem::take).unwrap(), Some(path));
 
     // No value and a value that is none are two things.
     let optional = dict_of([("none", None), ("some", Some(1))]);
