@@ -261,6 +261,38 @@ pub(crate) fn reading_in_a_closure() {
     lists.update("a", |_| assert!(lists.get("a").unwrap_err().is_deadlock())).unwrap().unwrap();
 }
 
+/// Changes all these at once, again and again.
+fn raise_all(dict: Dict<u64, u64>, keys: Vec<u64>) {
+    let keys: Vec<&u64> = keys.iter().collect();
+    loop {
+        let raise = |view: &mut procession::View<u64, u64>| {
+            keys.iter().for_each(|key| *view.get_mut(*key).unwrap() += 1);
+        };
+        dict.transaction(&keys, raise).unwrap();
+    }
+}
+
+pub(crate) fn reading_in_a_closure_while_others_change_it() {
+    let dict = Dict::<u64, u64>::new().unwrap();
+    dict.extend((0..40).map(|key| (key, 0))).unwrap();
+    let keys: Vec<u64> = (1..40).collect();
+    let other = Process::spawn(raise_all, (dict.clone(), keys)).unwrap();
+    while dict.get(&1).unwrap() == Some(0) {
+        std::thread::yield_now();
+    }
+    for n in 0..300 {
+        dict.update(&0, |_| {
+            (1..40).for_each(|key| assert!(dict.get(&key).unwrap() > Some(0), "{n} {key}"));
+        })
+        .unwrap()
+        .unwrap();
+    }
+    other.kill().unwrap();
+    other.join().unwrap_err();
+    drop(dict);
+    assert_nothing_left();
+}
+
 pub(crate) fn one_dict_in_a_closure_of_another() {
     let (from, to) = (dict_of([("n", 100)]), dict_of([("n", 0)]));
     let take = |from: Dict<String, u64>, to: Dict<String, u64>| {

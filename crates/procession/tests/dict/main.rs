@@ -59,6 +59,7 @@ fn main() -> ExitCode {
             closures::a_panic_of_another_process,
             closures::no_change_in_a_closure,
             closures::reading_in_a_closure,
+            closures::reading_in_a_closure_while_others_change_it,
             closures::one_dict_in_a_closure_of_another,
             waiting::for_a_value,
             waiting::for_a_value_that_comes_and_goes,
