@@ -1,7 +1,7 @@
-//! Who waits for a dictionary to change, or is changing it, when another process dies in the middle of a change.
+//! Who waits for a dictionary or a list to change, or is changing it, when another process dies in the middle of a change.
 
 use super::{Death, die_in};
-use procession::{Dict, Process, kill_point::KillPoint};
+use procession::{Dict, List, Process, kill_point::KillPoint};
 use std::time::Duration;
 
 type Numbers = Dict<u64, u64>;
@@ -60,6 +60,28 @@ pub(crate) fn a_change_whose_maker_has_told_nobody() {
         assert_eq!(waiting.join().unwrap(), left, "{}", point.name());
         assert!(dict.changes().unwrap() > before);
     }
+}
+
+fn push(list: List<u64>, death: Death) {
+    death.arm();
+    drop(list.push(&7));
+}
+
+pub(crate) fn a_change_of_a_list_whose_maker_has_told_nobody() {
+    let list = List::new().unwrap();
+    list.push(&1).unwrap();
+    let before = list.changes().unwrap();
+    let wait = |list: List<u64>, before: u64| {
+        assert!(list.wait_for_change(before, Duration::MAX).unwrap() > Some(before));
+        list.len().unwrap()
+    };
+    let waiting = Process::spawn(wait, (list.clone(), before)).unwrap();
+    while list.statistics().waiters.is_empty() {
+        std::thread::yield_now();
+    }
+    die_in(push, list.clone(), KillPoint::ListAfterCommit, 0);
+    assert_eq!(waiting.join().unwrap(), 2);
+    assert!(list.changes().unwrap() > before);
 }
 
 pub(crate) fn reading_in_a_closure() {
