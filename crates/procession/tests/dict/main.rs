@@ -7,7 +7,6 @@ use std::process::ExitCode;
 mod accounts;
 mod closures;
 #[path = "../common/mod.rs"]
-#[allow(dead_code, reason = "what other tests need")]
 mod common;
 mod growth;
 mod handles;
@@ -65,6 +64,7 @@ fn main() -> ExitCode {
             waiting::for_a_value_that_comes_and_goes,
             waiting::for_any_change,
             waiting::for_nothing,
+            waiting::nobody_waits_for_a_stopped_process_to_read,
             waiting::who_waits_for_a_closure_is_told,
         ]
     };
