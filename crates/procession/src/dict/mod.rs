@@ -31,9 +31,8 @@ use std::{borrow::Borrow, fmt, marker::PhantomData};
 /// A process that is killed in the middle of an operation has done it wholly or not at all, also a [`transaction`](Dict::transaction)
 /// or [`clear`](Dict::clear), and nobody notices: what it had locked goes to the next who wants it.
 ///
-/// A process that has been stopped in the middle of a change doesn't keep others from reading, unless
-/// it's just carrying out a transaction; but who wants to change an entry of
-/// the same part of the dictionary waits until it goes on.
+/// A process that has been stopped in the middle of a change doesn't keep others from reading, unless it's just carrying out a
+/// transaction; but who wants to change an entry of the same part of the dictionary waits until it goes on.
 ///
 /// # Deadlocks
 ///
