@@ -81,6 +81,9 @@ fn main() -> ExitCode {
         }
     }
     tests.extend(procession_testing::tests![
+        deaths::closures::a_change_whose_maker_has_told_nobody,
+        deaths::closures::a_change_of_a_list_whose_maker_has_told_nobody,
+        deaths::closures::reading_in_a_closure,
         deaths::collections::at_every_step_of_a_dictionary,
         deaths::collections::at_every_step_of_a_list,
         deaths::collections::while_they_end,

@@ -176,15 +176,28 @@ impl List {
 
     /// A number that is another one after each change.
     pub fn changes(&self) -> Result<u64> {
-        self.shared.checked()?;
-        Ok(self.shared.version.get())
+        let arena = self.shared.checked()?;
+        Ok(self.version(arena))
+    }
+
+    /// Who died right after a change may not have said so: then it's said here.
+    fn version(&self, arena: &'static Arena) -> u64 {
+        let record = self.shared.get();
+        if record.lock.has_dead_holder(arena)
+            && let Some(how) = record.lock.try_lock(arena.me().tag(), arena)
+        {
+            if how == sync::Locked::Recovered {
+                record.version.raise();
+            }
+            record.lock.unlock();
+        }
+        record.version.get()
     }
 
     /// Waits until `changes` isn't `since` any more: what it is then, or `None` when the deadline passed first.
     pub fn wait_for_change(&self, since: u64, deadline: Deadline) -> Result<Option<u64>> {
-        self.shared.checked()?;
-        let record = self.shared.get();
-        let ready = || Some(record.version.get()).filter(|now| *now != since);
+        let (arena, record) = (self.shared.checked()?, self.shared.get());
+        let ready = || Some(self.version(arena)).filter(|now| *now != since);
         crate::objects::block_on(&self.shared, &record.change, deadline, ready)
     }
 }

@@ -8,6 +8,7 @@ use super::{
     locked::Locked,
     page::{Page, PageName, Torn},
     record::MapRecord,
+    shard::Shard,
 };
 use crate::{
     arena::{Arena, Kind},
@@ -131,11 +132,35 @@ impl Map {
         }
     }
 
-    /// What `f` sees in the key's page, without a lock.
+    /// What `f` sees in the key's page, without a lock. A thread that is changing the map can't wait for another lock of it: it looks
+    /// until there is rest.
     #[inline]
     fn look(
         &self,
-        arena: &Arena,
+        arena: &'static Arena,
+        key: &Key<'_>,
+        mut f: impl FnMut(Page<'_>) -> Result<Seen, Torn>,
+    ) -> Result<Seen> {
+        loop {
+            match self.try_to_look(arena, key, &mut f)? {
+                Seen::Unrest if busy::is_busy(self.number()) => self.let_it_rest(arena, key)?,
+                seen => return Ok(seen),
+            }
+        }
+    }
+
+    /// Somebody is carrying out a transaction, and so has all locks for it; or has died in it.
+    #[cold]
+    fn let_it_rest(&self, arena: &'static Arena, key: &Key<'_>) -> Result<()> {
+        self.mend(arena, self.shared.shape().shard_of(key.hash))?;
+        std::thread::yield_now();
+        Ok(())
+    }
+
+    #[inline]
+    fn try_to_look(
+        &self,
+        arena: &'static Arena,
         key: &Key<'_>,
         mut f: impl FnMut(Page<'_>) -> Result<Seen, Torn>,
     ) -> Result<Seen> {
@@ -192,12 +217,34 @@ impl Map {
         index: usize,
         hash: Option<u32>,
     ) -> Result<Option<Locked<'static>>> {
-        let record = self.shared.get();
-        let shard = record.shard(arena, index)?;
+        let shard = self.shared.get().shard(arena, index)?;
         if let Some(hash) = hash {
             shard.prefetch(arena, hash);
         }
-        let how = self.acquire(arena, &shard.lock)?;
+        self.locked(arena, index, shard, self.acquire(arena, &shard.lock)?)
+    }
+
+    /// What the last holder of a shard's lock left half done is mended, if it's dead. Doesn't wait for anybody.
+    pub(super) fn mend(&self, arena: &'static Arena, index: usize) -> Result<()> {
+        let shard = self.shared.get().shard(arena, index)?;
+        if shard.lock.has_dead_holder(arena)
+            && let Some(how) = shard.lock.try_lock(arena.me().tag(), arena)
+        {
+            self.locked(arena, index, shard, how)?;
+        }
+        Ok(())
+    }
+
+    /// For who has taken the lock of what was the shard of that number.
+    #[inline(always)]
+    fn locked(
+        &self,
+        arena: &'static Arena,
+        index: usize,
+        shard: &'static Shard,
+        how: sync::Locked,
+    ) -> Result<Option<Locked<'static>>> {
+        let record = self.shared.get();
         // From here on the shard keeps its entries. What was locked may be out of use by now, or another map's.
         let shape = record.shape();
         let now = record.shard_unchecked(arena, index);

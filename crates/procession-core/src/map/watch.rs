@@ -35,6 +35,8 @@ impl Map {
         let arena = self.for_locks()?;
         let growing = self.growing(arena)?;
         let record = self.shared.get();
+        // Who died right after a change may not have said so: whoever mends what it left does.
+        (0..record.shape().shards()).try_for_each(|index| self.mend(arena, index))?;
         let versions = record.shards(arena).map(|shard| shard.version.get());
         let changes = versions.fold(record.before.load(Acquire), u64::wrapping_add);
         drop(growing);

@@ -32,13 +32,18 @@ impl Drop for Busy {
     }
 }
 
+/// Whether the thread is changing that object.
+#[inline]
+pub(crate) fn is_busy(generation: u64) -> bool {
+    BUSY.with_borrow(|busy| !busy.is_empty() && busy.contains(&generation))
+}
+
 /// # Errors
 ///
 /// Would deadlock: the thread is changing that object.
 #[inline]
 pub(crate) fn check(kind: Kind, generation: u64) -> Result<()> {
-    let is_busy = BUSY.with_borrow(|busy| !busy.is_empty() && busy.contains(&generation));
-    if is_busy { Err(would_deadlock(kind)) } else { Ok(()) }
+    if is_busy(generation) { Err(would_deadlock(kind)) } else { Ok(()) }
 }
 
 #[cold]

@@ -31,13 +31,13 @@ use std::{borrow::Borrow, fmt, marker::PhantomData};
 /// A process that is killed in the middle of an operation has done it wholly or not at all, also a [`transaction`](Dict::transaction)
 /// or [`clear`](Dict::clear), and nobody notices: what it had locked goes to the next who wants it.
 ///
-/// A process that has been stopped in the middle of a change doesn't keep others from reading; but who wants to change an entry of
-/// the same part of the dictionary waits until it goes on.
+/// A process that has been stopped in the middle of a change doesn't keep others from reading, unless it's just carrying out a
+/// transaction; but who wants to change an entry of the same part of the dictionary waits until it goes on.
 ///
 /// # Deadlocks
 ///
-/// While a closure of [`update`](Dict::update), [`retain`](Dict::retain) or [`transaction`](Dict::transaction) runs, its thread can read the
-/// dictionary (what it reads is as it was before), but not change it otherwise: that is an error
+/// While a closure of [`update`](Dict::update), [`retain`](Dict::retain) or [`transaction`](Dict::transaction) runs, its thread can read
+/// entries of the dictionary (what it reads is as it was before), but neither change it otherwise nor ask for all of it: that is an error
 /// ([`is_deadlock`](procession_core::Error::is_deadlock)). Who changes one dictionary in the closure of another should always do it in
 /// the same order, as with any locks; [`family::waits`](crate::family::waits) tells who waits for whom.
 ///
@@ -83,7 +83,7 @@ impl<K, V> Dict<K, V> {
     ///
     /// # Errors
     ///
-    /// Those of [`get`](Dict::get).
+    /// Those of [`insert`](Dict::insert): while others change it, this takes the locks.
     pub fn len(&self) -> Result<usize> {
         self.inner.len()
     }
@@ -92,7 +92,7 @@ impl<K, V> Dict<K, V> {
     ///
     /// # Errors
     ///
-    /// Those of [`get`](Dict::get).
+    /// Those of [`len`](Dict::len).
     pub fn is_empty(&self) -> Result<bool> {
         self.inner.is_empty()
     }

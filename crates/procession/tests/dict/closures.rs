@@ -112,8 +112,8 @@ pub(crate) fn a_panic_in_retain() {
 
 pub(crate) fn a_panic_while_something_is_made() {
     let dict = dict_of([("a", 1)]);
-    panics(|| dict.get_or_insert_with("b", || fail()));
-    assert_eq!(dict.get_or_insert_with("a", || fail()).unwrap(), 1);
+    panics(|| dict.get_or_insert_with("b", fail));
+    assert_eq!(dict.get_or_insert_with("a", fail).unwrap(), 1);
     let nothing = std::iter::once(()).map(|()| fail::<(String, u64)>());
     panics(|| dict.extend(nothing));
     panics(|| dict.wait_for("a", |_| fail(), std::time::Duration::MAX));
@@ -256,9 +256,53 @@ pub(crate) fn reading_in_a_closure() {
     })
     .unwrap();
     assert_eq!(items(&dict), owned([("a", 1), ("b", 2)]));
-    // Values with handles can't be read there: that takes the lock.
+    // Values with handles can't be read there, nor all at once: that takes locks.
+    dict.update("a", |_| {
+        let errors = [
+            dict.len().map(drop),
+            dict.items().map(drop),
+            dict.get_many(&["a"]).map(drop),
+            dict.changes().map(drop),
+        ];
+        assert!(errors.into_iter().all(|error| error.unwrap_err().is_deadlock()));
+    })
+    .unwrap();
     let lists = dict_of([("a", List::<u8>::new().unwrap())]);
     lists.update("a", |_| assert!(lists.get("a").unwrap_err().is_deadlock())).unwrap().unwrap();
+}
+
+/// Changes all these at once, again and again.
+fn raise_all(dict: Dict<u64, u64>, keys: Vec<u64>) {
+    let keys: Vec<&u64> = keys.iter().collect();
+    loop {
+        let raise = |view: &mut procession::View<u64, u64>| {
+            keys.iter().for_each(|key| *view.get_mut(*key).unwrap() += 1);
+        };
+        dict.transaction(&keys, raise).unwrap();
+    }
+}
+
+pub(crate) fn reading_in_a_closure_while_others_change_it() {
+    // Some of them have the three keys in three parts, which are locked each for itself.
+    for _ in 0..6 {
+        let dict = Dict::<u64, u64>::new().unwrap();
+        dict.extend((0..3).map(|key| (key, 0))).unwrap();
+        let other = Process::spawn(raise_all, (dict.clone(), vec![1, 2])).unwrap();
+        dict.wait_for(&1, |value| value > Some(&0), std::time::Duration::MAX).unwrap();
+        for round in 0..500 {
+            dict.update(&0, |_| {
+                let values =
+                    [1, 2].map(|key| dict.get(&key).unwrap_or_else(|e| panic!("{round} {key}: {e}")));
+                assert!(values.iter().all(|value| *value > Some(0)));
+            })
+            .unwrap()
+            .unwrap();
+        }
+        other.kill().unwrap();
+        other.join().unwrap_err();
+        drop(dict);
+        assert_nothing_left();
+    }
 }
 
 pub(crate) fn one_dict_in_a_closure_of_another() {

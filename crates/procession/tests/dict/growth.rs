@@ -43,30 +43,22 @@ pub(crate) fn to_200_000_keys_and_back() {
         used()
     };
     let fresh = is_empty();
-    fill(dict.clone(), 0..KEYS);
+    by_two(&dict, |dict, keys| Process::spawn(fill, (dict, keys)).unwrap().join().unwrap());
     let full = is_full();
     assert!(full.0 > 100 && full.1 > fresh.1 + KEYS as usize * 16, "{full:?}");
-    assert!(dict.keys().unwrap().into_iter().eq(0..KEYS), "in their order");
-    // One by one.
-    empty(dict.clone(), 0..KEYS);
+    by_two(&dict, |dict, keys| Process::spawn(empty, (dict, keys)).unwrap().join().unwrap());
     let before = is_empty();
     assert!(before.0 < 8 && before.1 < fresh.1 + full.1 / 8, "{before:?}, {full:?} when it was full");
-    let is_back = |what| {
-        let now = is_empty();
-        assert!(now.0 == before.0 && now.1 < before.1 + full.1 / 16, "{now:?} after {what}, once {before:?}");
-    };
-    by_two(&dict, |dict, keys| Process::spawn(fill, (dict, keys)).unwrap().join().unwrap());
-    is_full();
-    by_two(&dict, |dict, keys| Process::spawn(empty, (dict, keys)).unwrap().join().unwrap());
-    is_back("removing by two");
-    // All but a few, and all at once.
+    // By one, and away all at once, but for a few or wholly.
     fill(dict.clone(), 0..KEYS);
+    assert!(dict.keys().unwrap().into_iter().eq(0..KEYS), "in their order");
     dict.retain(|key, _| key % 20_000 == 7).unwrap();
     assert!(dict.keys().unwrap().into_iter().eq((0..10).map(|n| n * 20_000 + 7)));
     assert!(used().1 < fresh.1 + full.1 / 4, "{:?} with ten entries", used());
     dict.extend((0..KEYS).map(|key| (key, key))).unwrap();
     dict.clear().unwrap();
-    is_back("clearing");
+    let now = is_empty();
+    assert!(now.0 == before.0 && now.1 < before.1 + full.1 / 16, "{now:?}, once {before:?}");
     drop(dict);
     assert_nothing_left();
 }

@@ -4,13 +4,18 @@ use procession::Dict;
 use procession_testing::tests;
 use std::process::ExitCode;
 
+mod accounts;
 mod closures;
 #[path = "../common/mod.rs"]
 mod common;
 mod growth;
 mod handles;
+mod histories;
+mod linearizable;
 #[path = "../methods/mod.rs"]
 mod methods;
+mod model;
+mod notes;
 mod operations;
 mod values;
 mod waiting;
@@ -53,16 +58,28 @@ fn main() -> ExitCode {
             closures::a_panic_of_another_process,
             closures::no_change_in_a_closure,
             closures::reading_in_a_closure,
+            closures::reading_in_a_closure_while_others_change_it,
             closures::one_dict_in_a_closure_of_another,
             waiting::for_a_value,
             waiting::for_a_value_that_comes_and_goes,
             waiting::for_any_change,
             waiting::for_nothing,
+            waiting::nobody_waits_for_a_stopped_process_to_read,
             waiting::who_waits_for_a_closure_is_told,
         ]
     };
-    let once = tests![growth::to_200_000_keys_and_back, growth::values_of_many_sizes_and_back];
-    procession_testing::run(methods::each(all).chain(once).collect())
+    let once = tests![
+        growth::to_200_000_keys_and_back,
+        growth::values_of_many_sizes_and_back,
+        linearizable::right_histories_are_told_from_wrong_ones,
+        histories::wrong_ones_are_seen,
+        histories::of_single_keys,
+        histories::of_transactions_and_snapshots,
+        model::random_operations_on_few_keys,
+        model::random_operations_on_many_keys,
+        accounts::the_sum_stays_whoever_is_killed,
+    ];
+    procession_testing::run(methods::each(all).chain(once).chain(notes::tests()).collect())
 }
 
 /// A dictionary with these entries.

@@ -1,7 +1,7 @@
 //! Waiting for a change, and who waits for whom.
 
 use crate::{
-    common::{assert_nothing_left, until_waiting},
+    common::{assert_nothing_left, park, until_waiting},
     dict_of,
 };
 use procession::{Dict, Event, Process};
@@ -139,6 +139,37 @@ pub(crate) fn for_nothing() {
     assert_eq!(dict.wait_for_change(dict.changes().unwrap(), moment).unwrap(), None);
     assert!(dict.statistics().waiters.is_empty());
     drop(dict);
+    assert_nothing_left();
+}
+
+/// Is in the middle of a change for ever.
+fn hold(dict: Dict<String, u64>, inside: Event) {
+    dict.update("n", |n| {
+        *n = 9;
+        inside.set().unwrap();
+        park();
+    })
+    .unwrap();
+}
+
+pub(crate) fn nobody_waits_for_a_stopped_process_to_read() {
+    let dict = dict_of([("n", 1_u64), ("m", 2)]);
+    let inside = Event::new().unwrap();
+    let holder = Process::spawn(hold, (dict.clone(), inside.clone())).unwrap();
+    inside.wait().unwrap();
+    procession_testing::stop(holder.pid()).unwrap();
+    assert_eq!((dict.get("n").unwrap(), dict.get("m").unwrap()), (Some(1), Some(2)));
+    assert!(dict.contains("n").unwrap() && !dict.contains("x").unwrap());
+    assert!(dict.wait_for("n", |value| value == Some(&1), Duration::MAX).unwrap());
+    // Who wants to change it waits until it goes on, or dies.
+    let add = |dict: Dict<String, u64>| dict.fetch_add("n", 1).unwrap();
+    let other = Process::spawn(add, (dict.clone(),)).unwrap();
+    until_waiting(1, || dict.statistics().waiters.len());
+    holder.kill().unwrap();
+    holder.join().unwrap_err();
+    assert_eq!(other.join().unwrap(), Some(1));
+    assert_eq!(crate::items(&dict), crate::owned([("n", 2), ("m", 2)]));
+    drop((dict, inside));
     assert_nothing_left();
 }
 

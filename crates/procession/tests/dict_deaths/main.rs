@@ -23,7 +23,7 @@ fn main() -> ExitCode {
 }
 
 /// How many processes a run kills.
-const KILLS: u64 = 1000;
+const KILLS: u64 = 500;
 
 /// How many processes work at once.
 pub(crate) const WORKERS: usize = 3;

@@ -210,8 +210,12 @@ impl Own {
                 let keys: Vec<_> = keys.iter().collect();
                 dict.transaction(&keys, |view| {
                     for (at, key) in keys.iter().enumerate() {
-                        if at % 3 == 2 { view.remove(*key) } else { view.insert(*key, new()) }
-                            .map(|entry| assert_eq!(Some(entry.step), state[key_of(*key)]));
+                        let step = if at % 3 == 2 { None } else { Some(new()) };
+                        let before = match step {
+                            Some(entry) => view.insert(*key, entry),
+                            None => view.remove(*key),
+                        };
+                        assert_eq!(before.map(Entry::check), state[key_of(key)]);
                     }
                 })
                 .unwrap();
