@@ -145,7 +145,9 @@ impl Lent {
     pub(crate) fn words(self, arena: &Arena) -> Result<(&[AtomicU64], usize)> {
         let wrong = || Error::corrupted("a message is shorter than its list of handles");
         let block = self.block(arena)?;
-        let start = (LIST + Listed::space(block, LIST).ok_or_else(wrong)?).next_multiple_of(ALIGNMENT);
+        // One who has no lock may find anything there.
+        let start = Listed::space(block, LIST).and_then(|space| space.checked_add(LIST));
+        let start = start.and_then(|start| start.checked_next_multiple_of(ALIGNMENT)).ok_or_else(wrong)?;
         let len = (self.len as usize).checked_sub(start).ok_or_else(wrong)?;
         Ok((block.records(start, len.div_ceil(8))?, len))
     }

@@ -148,6 +148,10 @@ impl Arena {
             }
             for block in &blocks[..taken] {
                 block.change_state(mine, BlockState::Free);
+                if taken != blocks.len() {
+                    // Somebody may have tried to take it meanwhile.
+                    self.set_hint(*block);
+                }
             }
         });
     }

@@ -105,6 +105,7 @@ impl Arena {
                         return Some(block);
                     }
                     block.change_state(BlockState::Raw(owner), BlockState::Free);
+                    word.fetch_or(bit, AcqRel);
                     return None;
                 }
             }
@@ -145,7 +146,7 @@ impl Arena {
         free.sum::<u32>() as usize >= blocks_in(class)
     }
 
-    fn set_hint(&self, block: Block<'_>) {
+    pub(super) fn set_hint(&self, block: Block<'_>) {
         let data = block.offset as usize - self.geometry.chunk(0);
         let (chunk, index) = (data / CHUNK, data % CHUNK / block.size);
         let (word, bit) = (&self.control(chunk).hints[index / 64], 1 << (index % 64));

@@ -143,7 +143,7 @@ impl Place<'_> {
     }
 
     /// Sets the value.
-    pub fn set(&mut self, value: &[u8], shares: &[Arc<Share>]) -> Result<()> {
+    pub fn set(self, value: &[u8], shares: &[Arc<Share>]) -> Result<()> {
         let new = new_cell(self.list.shared.checked()?, value, shares)?;
         self.locked.set(self.index, &new).inspect_err(|_| self.locked.keep_all())?;
         new.committed();

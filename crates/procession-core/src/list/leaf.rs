@@ -51,8 +51,8 @@ impl<'a> Leaf<'a> {
 
     #[inline]
     pub(super) fn slot(self, at: usize) -> Result<&'a AtomicU32, Torn> {
-        let offset = self.offset + HEAD as u64 + at as u64 * 4;
-        self.arena.record_at(offset).ok_or(Torn)
+        let offset = (at as u64).checked_mul(4).and_then(|at| at.checked_add(self.offset + HEAD as u64));
+        self.arena.record_at(offset.ok_or(Torn)?).ok_or(Torn)
     }
 
     #[inline]

@@ -68,7 +68,8 @@ fn grow(map: &Map, arena: &'static Arena) -> Result<()> {
         record.add_group(arena, new / GROUP)?;
     }
     let grown = divide(map, arena, before, after, old, new);
-    if grown.is_err() && new % GROUP == 0 {
+    // Unless it's in use already.
+    if grown.is_err() && new % GROUP == 0 && record.shape() == before {
         take_group(map, arena, new)?.map(|block| arena.free(block, arena.me()));
     }
     grown

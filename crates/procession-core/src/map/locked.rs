@@ -158,7 +158,8 @@ impl<'m> Locked<'m> {
             None => {
                 shard.live.store(live, Relaxed);
                 shard.count.store(shard.count.load(Relaxed).wrapping_add(1), Relaxed);
-                shard.filled.store(shard.filled.load(Relaxed) + u32::from(was_empty), Relaxed);
+                let filled = shard.filled.load(Relaxed).wrapping_add(u32::from(was_empty));
+                shard.filled.store(filled, Relaxed);
             }
         }
         self.changed();

@@ -12,7 +12,7 @@ use super::{
 };
 use crate::{
     arena::{Arena, Kind},
-    atomic::Ordering::Acquire,
+    atomic::Ordering::{Acquire, Relaxed},
     error::{Error, ErrorKind, Result},
     message::Lent,
     objects::{
@@ -31,9 +31,9 @@ use std::sync::Arc;
 /// What is found is appended to a buffer of the caller's, and the handles in it are given.
 pub struct Map {
     pub(super) shared: Shared<MapRecord>,
-    seed: u64,
+    pub(super) seed: u64,
     /// How long to wait for a lock.
-    patience: Deadline,
+    pub(super) patience: Deadline,
 }
 
 handle!(Map, seed, patience);
@@ -67,7 +67,11 @@ impl Map {
     }
 
     fn details(&self) -> [(&'static str, u64); 1] {
-        [("len", self.len().unwrap_or(0) as u64)]
+        // Of no one moment: a diagnosis waits for nobody.
+        let family = crate::family::current();
+        let shards = family.map(|family| self.shared.shards(&family.arena));
+        let counts = shards.into_iter().flatten().map(|shard| u64::from(shard.count.load(Relaxed)));
+        [("len", counts.sum())]
     }
 
     #[inline]
@@ -258,7 +262,14 @@ impl Map {
         }
         let locked = Locked::new(arena, record, shard, index, shape);
         if how == sync::Locked::Recovered {
-            locked.repair()?;
+            if let Err(e) = locked.repair() {
+                // Its next holder is to know that it isn't mended.
+                std::mem::forget(locked);
+                shard.lock.resign();
+                return Err(e);
+            }
+            // What the shard named until now may be nobody's, and a sweep has passed it by: the next one looks again.
+            arena.count_death();
         }
         // What would come now would come after everything was freed.
         self.shared.check()?;

@@ -77,7 +77,7 @@ impl Held for MapRecord {
         self.growth.mark(dead.tag());
         let is_watched = self.is_watched.load(Acquire) != 0;
         for shard in self.shards(arena) {
-            shard.lock.mark(dead.tag());
+            shard.lock.mark_one_of_many(dead.tag());
             if is_watched {
                 shard.change.broadcast();
             }

@@ -58,7 +58,7 @@ impl Shape {
     }
 
     pub(super) fn with_one_more(self) -> Shape {
-        Shape(self.0 + 1)
+        Shape(self.0.wrapping_add(1))
     }
 
     pub(super) fn with_one_less(self) -> Shape {

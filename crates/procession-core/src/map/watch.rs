@@ -46,9 +46,15 @@ impl Map {
     /// Waits until `changes` isn't `since` any more: what it is then, or `None` when the deadline passed first.
     pub fn wait_for_change(&self, since: u64, deadline: Deadline) -> Result<Option<u64>> {
         let mut now = since;
-        let mut ready = || {
-            now = self.changes()?;
-            Ok(now != since)
+        // Nor does one wait for a lock any longer.
+        let map = Map { patience: deadline, ..self.clone() };
+        let mut ready = || match map.changes() {
+            Ok(changes) => {
+                now = changes;
+                Ok(now != since)
+            }
+            Err(e) if e.is_timeout() => Ok(false),
+            Err(e) => Err(e),
         };
         let record = self.shared.get();
         let is_ready = self.wait(deadline, &mut ready, |wait| wait(&record.change, &|| true))?;

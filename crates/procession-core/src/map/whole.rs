@@ -157,7 +157,8 @@ impl Map {
         for first in (FEWEST..all.len()).step_by(GROUP) {
             blocks.extend(take_group(self, arena, first)?);
         }
-        let gone: u64 = all[FEWEST..].iter().map(|locked| locked.shard.version.get() + 1).sum();
+        let versions = all[FEWEST..].iter().map(|locked| locked.shard.version.get());
+        let gone = versions.fold(0_u64, |sum, version| sum.wrapping_add(version).wrapping_add(1));
         record.before.store(record.before.load(Relaxed).wrapping_add(gone), Release);
         kill_point!(MapBeforeClear);
         record.shape.store(record.shape().cleared().0, SeqCst);

@@ -4,27 +4,29 @@ use crate::{
     arena::Kind,
     error::{Error, ErrorKind, Result},
 };
-use std::cell::RefCell;
+use std::{cell::RefCell, marker::PhantomData};
 
 thread_local! {
     /// The generations of these objects.
     static BUSY: RefCell<Vec<u64>> = const { RefCell::new(Vec::new()) };
 }
 
-/// While this is there, the thread takes no lock of that object.
+/// While this is there, the thread takes no lock of that object. It stays in its thread.
 #[derive(Debug)]
-pub(crate) struct Busy(u64);
+pub(crate) struct Busy(u64, PhantomData<*const ()>);
 
 impl Busy {
     pub(crate) fn new(generation: u64) -> Busy {
-        BUSY.with_borrow_mut(|busy| busy.push(generation));
-        Busy(generation)
+        // A thread that is ending can do without.
+        let _ = BUSY.try_with(|busy| busy.borrow_mut().push(generation));
+        Busy(generation, PhantomData)
     }
 }
 
 impl Drop for Busy {
     fn drop(&mut self) {
-        BUSY.with_borrow_mut(|busy| {
+        let _ = BUSY.try_with(|busy| {
+            let mut busy = busy.borrow_mut();
             if let Some(at) = busy.iter().rposition(|generation| *generation == self.0) {
                 busy.remove(at);
             }
@@ -35,7 +37,7 @@ impl Drop for Busy {
 /// Whether the thread is changing that object.
 #[inline]
 pub(crate) fn is_busy(generation: u64) -> bool {
-    BUSY.with_borrow(|busy| !busy.is_empty() && busy.contains(&generation))
+    BUSY.try_with(|busy| busy.borrow().contains(&generation)).unwrap_or(false)
 }
 
 /// # Errors

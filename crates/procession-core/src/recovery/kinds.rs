@@ -154,8 +154,8 @@ fn collection(arena: &Arena, offset: u64) -> Option<&dyn Collection> {
     Some(record)
 }
 
-/// Frees a raw block that its owner left, and what only it names.
-pub(super) fn free_ownerless(arena: &Arena, block: Block<'_>, owner: Owner) {
+/// Frees a raw block that its owner left, or doesn't publish after all, and what only it names.
+pub(crate) fn free_ownerless(arena: &Arena, block: Block<'_>, owner: Owner) {
     if let Ok(record) = arena.stable_record::<StreamRecord>(block.offset(), Stable::Stream) {
         return stream::dispose(arena, block, record, BlockState::Raw(owner));
     }

@@ -9,7 +9,7 @@ mod reach;
 mod sides;
 mod sweep;
 
-pub(crate) use kinds::{before_end, ended, with_object};
+pub(crate) use kinds::{before_end, ended, free_ownerless, with_object};
 pub(crate) use mark::{give_up, mark_dead};
 pub(crate) use sides::Sides;
 pub(crate) use sweep::{audit, sweep, sweep_until, try_sweep};

@@ -121,9 +121,8 @@ impl<T: Object + Held + 'static> Shared<T> {
             // The block that will name the object, before there is an object that nobody names.
             Ok((record, arena.prepare_reference(Handle { offset: block.offset(), generation: 0 })?))
         })();
-        let (record, reference) = made.inspect_err(|_| {
-            arena.free(block, arena.me());
-        })?;
+        // With what only the record names.
+        let (record, reference) = made.inspect_err(|_| recovery::free_ownerless(arena, block, arena.me()))?;
         let target = arena.publish::<T>(block);
         arena.name_target(reference, target);
         kill_point!(ReferenceBeforePublish);

@@ -200,9 +200,14 @@ impl RawMutex {
                 Err(now) => word = now,
             }
         }
-        // The bit is there as long as anybody sleeps; one who is about to sleep finds another word, or a holder who lives.
-        if word & WAITERS != 0 {
-            self.word.wake(futex::ALL);
+        self.word.wake(futex::ALL);
+    }
+
+    /// The same for one of very many locks: wakes nobody if nobody seems to sleep. (One whose waker was killed may, at worst until its slice
+    /// ends.)
+    pub(crate) fn mark_one_of_many(&self, dead: Tag) {
+        if self.word.load(Relaxed) != 0 {
+            self.mark(dead);
         }
     }
 }

@@ -20,12 +20,13 @@ const KEPT: usize = 64 << 10;
 #[inline(always)]
 pub(crate) fn with_buffers<R>(f: impl FnOnce(&mut Vec<u8>, &mut Vec<u8>) -> R) -> R {
     // `f` runs code of the user's, which may come here as well: then it finds others.
-    let [mut first, mut second] = BUFFERS.take();
+    // A thread that is ending has none.
+    let [mut first, mut second] = BUFFERS.try_with(Cell::take).unwrap_or_default();
     first.clear();
     second.clear();
     let result = f(&mut first, &mut second);
     if first.capacity() <= KEPT && second.capacity() <= KEPT {
-        BUFFERS.set([first, second]);
+        let _ = BUFFERS.try_with(|buffers| buffers.set([first, second]));
     }
     result
 }

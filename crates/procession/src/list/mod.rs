@@ -5,7 +5,7 @@ use crate::{
     travel,
 };
 use procession_core::{
-    Deadline, Result, list,
+    Deadline, Result,
     list::{List as Inner, signature},
     objects::Statistics,
 };
@@ -232,8 +232,8 @@ impl<T: Serialize + DeserializeOwned + 'static> List<T> {
     /// was, the panic goes on, and the list can be used.
     pub fn update<R>(&self, index: usize, f: impl FnOnce(&mut T) -> R) -> Result<Option<R>> {
         with_buffers(|bytes, _| {
-            let Some(mut place) = self.inner.place(index)? else { return Ok(None) };
-            let shares = list::Place::get(&place, bytes)?;
+            let Some(place) = self.inner.place(index)? else { return Ok(None) };
+            let shares = place.get(bytes)?;
             let mut value = decode(bytes, &shares)?;
             let result = f(&mut value);
             bytes.clear();

@@ -377,3 +377,26 @@ pub(crate) fn while_they_end() {
     assert!(dies_in(end, list(300), KillPoint::ListWhileEnding, 0));
     assert_nothing_left("a list");
 }
+
+/// What a decided transaction of a dead one replaced goes when somebody carries it out, though all the dead have been swept by then.
+pub(crate) fn what_a_dead_transaction_replaced_is_freed_without_another_death() {
+    type Senders = Dict<u32, Option<procession::Sender<u64>>>;
+    let take_out = |senders: Senders, death: Death| {
+        death.arm();
+        let keys: Vec<u32> = (0..20).collect();
+        let keys: Vec<&u32> = keys.iter().collect();
+        senders.transaction(&keys, |view| keys.iter().for_each(|key| drop(view.insert(*key, None)))).unwrap();
+    };
+    for point in [KillPoint::MapAfterDecision, KillPoint::MapAfterApply, KillPoint::MapAfterWithdrawal] {
+        let senders: Senders = Dict::new().unwrap();
+        let (sender, receiver) = procession::channel::<u64>().unwrap();
+        (0..20).for_each(|key| drop(senders.insert(&key, &Some(sender.clone()))));
+        drop(sender);
+        super::die_in(take_out, senders.clone(), point, 0);
+        procession_core::sweep().unwrap();
+        assert!(senders.values().unwrap().iter().all(Option::is_none), "{}", point.name());
+        assert!(receiver.recv().is_err(), "the end of the stream");
+        drop((senders, receiver));
+        assert_nothing_left(point.name());
+    }
+}
