@@ -9,7 +9,7 @@ use crate::{
     },
     atomic::{
         AtomicU64,
-        Ordering::{AcqRel, Acquire, Relaxed, Release},
+        Ordering::{AcqRel, Acquire, Relaxed, Release, SeqCst},
     },
     error::{Error, ErrorKind, Result},
     members::Owner,
@@ -283,6 +283,18 @@ impl Arena {
                 BlockState::Raw(_) => {}
                 _ => return false,
             }
+        }
+    }
+
+    /// Frees the block at the offset that a word of a record has, whoever had it; then the word names nothing. In between the block is
+    /// this process's.
+    pub(crate) fn free_named(&self, word: &AtomicU64, offset: u64) {
+        if offset != 0
+            && let Ok(block) = self.block(offset)
+            && self.take_over_any(block)
+        {
+            word.store(0, SeqCst);
+            self.free(block, self.me());
         }
     }
 

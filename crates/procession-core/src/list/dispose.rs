@@ -3,10 +3,7 @@
 use super::{record::ListRecord, root::Root};
 use crate::{
     arena::Arena,
-    atomic::{
-        AtomicU64,
-        Ordering::{Acquire, SeqCst},
-    },
+    atomic::Ordering::{Acquire, SeqCst},
     kill_point::kill_point,
     map::Torn,
     message::Lent,
@@ -100,21 +97,10 @@ pub(super) fn dispose(arena: &Arena, record: &ListRecord) {
     if let Ok(Some(root)) = Root::open(arena, offset) {
         for name in root.names {
             let leaf = super::leaf::LeafName(name.load(Acquire)).offset();
-            free(arena, name, leaf);
+            arena.free_named(name, leaf);
         }
     }
-    free(arena, &record.root, offset);
+    arena.free_named(&record.root, offset);
     // Records that are free name nothing.
     record.root.store(0, SeqCst);
-}
-
-/// Frees a block, whoever had it, and takes out the word that names it: in between it's this process's.
-fn free(arena: &Arena, word: &AtomicU64, offset: u64) {
-    if offset != 0
-        && let Ok(block) = arena.block(offset)
-        && arena.take_over_any(block)
-    {
-        word.store(0, SeqCst);
-        arena.free(block, arena.me());
-    }
 }

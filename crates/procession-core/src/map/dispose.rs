@@ -10,10 +10,7 @@ use super::{
 };
 use crate::{
     arena::Arena,
-    atomic::{
-        AtomicU64,
-        Ordering::{Acquire, SeqCst},
-    },
+    atomic::Ordering::{Acquire, SeqCst},
     kill_point::kill_point,
     message::Lent,
     recovery::Collection,
@@ -118,16 +115,16 @@ pub(super) fn dispose(arena: &Arena, record: &MapRecord) {
                 }
             });
             kill_point!(MapWhileEnding);
-            free(arena, &shard.page, name.offset());
+            arena.free_named(&shard.page, name.offset());
         }
     }
     for first in (0..shape.shards()).step_by(GROUP).rev() {
         if let Some(word) = record.group(arena, first / GROUP) {
-            free(arena, word, word.load(Acquire));
+            arena.free_named(word, word.load(Acquire));
         }
     }
     for root in &record.roots {
-        free(arena, root, root.load(Acquire));
+        arena.free_named(root, root.load(Acquire));
     }
     if shape.shards() > FEWEST {
         arena.trim();
@@ -140,16 +137,5 @@ fn discard(arena: &Arena, lent: Lent) {
     // Twice is no harm: the block's stamp goes first.
     if lent.take_all(arena).is_ok() {
         lent.discard(arena);
-    }
-}
-
-/// Frees a block, whoever had it, and takes out the word that names it: in between it's this process's.
-fn free(arena: &Arena, word: &AtomicU64, offset: u64) {
-    if offset != 0
-        && let Ok(block) = arena.block(offset)
-        && arena.take_over_any(block)
-    {
-        word.store(0, SeqCst);
-        arena.free(block, arena.me());
     }
 }

@@ -5,9 +5,9 @@ use super::{
     bytes::{decode, encode, encode_key, with_buffers},
 };
 use crate::Integer;
-use procession_core::{Result, map::Entry};
+use procession_core::{Result, Share, map::Entry};
 use serde::{Serialize, de::DeserializeOwned};
-use std::borrow::Borrow;
+use std::{borrow::Borrow, sync::Arc};
 
 /// Changing one entry, at once and wholly.
 ///
@@ -28,20 +28,26 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
         K: Borrow<Q>,
         Q: Serialize + ?Sized,
     {
-        with_buffers(|bytes, before| {
-            encode_key(key, bytes)?;
-            let len = bytes.len();
-            let shares = encode(value, bytes)?;
-            let (key, value) = bytes.split_at(len);
-            match self.inner.insert(key, value, &shares, Some(before))? {
-                Some(shares) => decode(before, &shares).map(Some),
-                None => Ok(None),
-            }
-        })
+        self.put(key, value, |key, value, shares, before| self.inner.insert(key, value, shares, Some(before)))
     }
 
     /// Sets the value of a key that is there: what it was before. `None`: there is no such key, and nothing is done.
     pub fn swap<Q>(&self, key: &Q, value: &V) -> Result<Option<V>>
+    where
+        K: Borrow<Q>,
+        Q: Serialize + ?Sized,
+    {
+        self.put(key, value, |key, value, shares, before| self.inner.replace(key, value, shares, before))
+    }
+
+    /// `put` is given the key's and the value's bytes and handles, and where to append what the value was before.
+    #[inline]
+    fn put<Q>(
+        &self,
+        key: &Q,
+        value: &V,
+        put: impl FnOnce(&[u8], &[u8], &[Arc<Share>], &mut Vec<u8>) -> Result<Option<Vec<Arc<Share>>>>,
+    ) -> Result<Option<V>>
     where
         K: Borrow<Q>,
         Q: Serialize + ?Sized,
@@ -51,7 +57,7 @@ impl<K: Serialize + DeserializeOwned + 'static, V: Serialize + DeserializeOwned 
             let len = bytes.len();
             let shares = encode(value, bytes)?;
             let (key, value) = bytes.split_at(len);
-            match self.inner.replace(key, value, &shares, before)? {
+            match put(key, value, &shares, before)? {
                 Some(shares) => decode(before, &shares).map(Some),
                 None => Ok(None),
             }

@@ -60,8 +60,8 @@ impl Collections {
                 }
             }
             4 => match rng.below(20) {
-                0 => self.parcels.clear().unwrap(),
-                1 => self.parcels.retain(|key, parcel| parcel.is_whole() && key % 3 == 0).unwrap(),
+                0..4 => self.parcels.clear().unwrap(),
+                4 => self.parcels.retain(|key, parcel| parcel.is_whole() && key % 3 == 0).unwrap(),
                 _ => {
                     let key = rng.below(KEYS) as u64;
                     let is_there = |found: Option<&Parcel>| found.is_some_and(Parcel::is_whole);
