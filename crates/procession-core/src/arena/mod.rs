@@ -6,6 +6,7 @@ mod audit;
 mod block;
 mod chunks;
 mod layout;
+mod new_block;
 mod object;
 mod spans;
 #[cfg(all(test, not(loom)))]
@@ -14,6 +15,7 @@ mod tests;
 pub use audit::Audit;
 pub(crate) use block::{Block, BlockState, Holder};
 pub(crate) use layout::{LARGEST_LIMIT, Stable};
+pub(crate) use new_block::NewBlock;
 pub use object::Handle;
 pub(crate) use object::{Kind, Object, Shared};
 

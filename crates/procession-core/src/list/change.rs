@@ -191,7 +191,7 @@ impl Locked<'_> {
         words[last].store(LeafName::new(leaf.offset(), count).0, Relaxed);
         words[last + 1].store(draft.finish().0, Relaxed);
         self.commit(|| root.count_word().store(last as u64 + 2, Release));
-        draft.committed();
+        draft.block.committed();
         Ok(())
     }
 

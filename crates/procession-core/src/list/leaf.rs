@@ -10,7 +10,7 @@
 //! | `space` | from which position on it was never used (bits 0..32), how many slots there are (32..64) |
 
 use crate::{
-    arena::{Arena, Block},
+    arena::{Arena, NewBlock},
     atomic::{
         AtomicU32, AtomicU64,
         Ordering::{Acquire, Relaxed, Release},
@@ -94,12 +94,10 @@ impl<'a> Leaf<'a> {
 
 /// A leaf of this process's that will be a list's. Freed unless it's committed.
 pub(super) struct LeafDraft {
-    arena: &'static Arena,
-    block: Block<'static>,
+    pub(super) block: NewBlock,
     leaf: Leaf<'static>,
     count: usize,
     pub(super) has_boxes: bool,
-    is_committed: bool,
 }
 
 /// The smallest leaf, in bytes.
@@ -113,11 +111,11 @@ impl LeafDraft {
     pub(super) fn new(arena: &'static Arena, load: Load, factor: usize) -> Result<LeafDraft> {
         let slots = (load.entries * factor).max(1).next_multiple_of(4);
         let start = HEAD + slots * 4;
-        let block = arena.alloc((start + load.units * UNIT * factor).max(SMALLEST))?;
+        let block = NewBlock::new(arena, (start + load.units * UNIT * factor).max(SMALLEST))?;
         let leaf = Leaf::open(arena, block.offset()).map_err(corrupted)?;
         leaf.head[0].store(0, Relaxed);
         leaf.head[1].store((slots as u64) << 32 | start.div_ceil(UNIT) as u64, Relaxed);
-        Ok(LeafDraft { arena, block, leaf, count: 0, has_boxes: false, is_committed: false })
+        Ok(LeafDraft { block, leaf, count: 0, has_boxes: false })
     }
 
     fn add(&mut self, units: u32, has_box: bool) -> Result<&'static [AtomicU64]> {
@@ -148,19 +146,6 @@ impl LeafDraft {
     pub(super) fn finish(&self) -> LeafName {
         self.leaf.head[0].store(self.count as u64, Release);
         LeafName::new(self.block.offset(), self.count)
-    }
-
-    /// It's named by what everybody sees, and so a list's.
-    pub(super) fn committed(&mut self) {
-        self.is_committed = true;
-    }
-}
-
-impl Drop for LeafDraft {
-    fn drop(&mut self) {
-        if !self.is_committed {
-            self.arena.free(self.block, self.arena.me());
-        }
     }
 }
 

@@ -8,12 +8,11 @@ use crate::{
     map::Torn,
     objects::{
         busy::{self, Busy},
-        handle, lock_asleep,
+        handle, lock_slowly,
     },
     references::{PATIENCE, Share, Shared},
     sync,
     sys::clock::Deadline,
-    wait,
 };
 use std::sync::Arc;
 
@@ -149,7 +148,7 @@ impl List {
         let me = arena.me().tag();
         let how = match record.lock.try_lock_clean(me) {
             Some(locked) => locked,
-            None => self.lock_slow(arena)?,
+            None => lock_slowly(&self.shared, &record.lock, self.patience)?,
         };
         if how == sync::Locked::Recovered {
             // The dead one may not have said that it has changed something. All else is as the last store left it.
@@ -159,19 +158,6 @@ impl List {
         // What would come now would come after everything was freed.
         self.shared.check()?;
         Ok(locked)
-    }
-
-    #[cold]
-    fn lock_slow(&self, arena: &'static Arena) -> Result<sync::Locked> {
-        let (lock, me, deadline) = (&self.shared.get().lock, arena.me().tag(), self.patience);
-        let locked = match wait::spin_at_lock(deadline, || lock.try_lock(me, arena)) {
-            None => {
-                let asleep = |deadline| lock.lock_asleep(me, arena, deadline);
-                lock_asleep(&self.shared, deadline, asleep)?
-            }
-            locked => locked,
-        };
-        locked.ok_or_else(|| Error::new(ErrorKind::TimedOut, "somebody has the lock of the list for long"))
     }
 
     /// A number that is another one after each change.

@@ -3,7 +3,7 @@
 use super::{
     leaf::{LARGE, Leaf, LeafDraft, LeafName, corrupted},
     record::ListRecord,
-    root::{Position, Root, RootDraft},
+    root::{self, Position, Root},
 };
 use crate::{
     arena::{Arena, Block},
@@ -190,7 +190,7 @@ impl<'l> Locked<'l> {
         {
             let name = draft.finish();
             self.commit(|| root.names[*leaf].store(name.0, Release));
-            draft.committed();
+            draft.block.committed();
             self.gone.borrow_mut().1.append(&mut gone);
             return Ok(());
         }
@@ -214,11 +214,15 @@ impl<'l> Locked<'l> {
         if new.is_empty() {
             self.commit(|| self.record.root.store(0, Release));
         } else {
-            let mut draft = RootDraft::new(self.arena, &new)?;
-            self.commit(|| self.record.root.store(draft.block.offset(), Release));
-            draft.committed();
+            let mut root = root::build(self.arena, &new)?;
+            self.commit(|| self.record.root.store(root.offset(), Release));
+            root.committed();
         }
-        changed.iter_mut().flat_map(|(_, drafts)| drafts).chain(&mut added).for_each(LeafDraft::committed);
+        changed
+            .iter_mut()
+            .flat_map(|(_, drafts)| drafts)
+            .chain(&mut added)
+            .for_each(|draft| draft.block.committed());
         self.gone.borrow_mut().1.append(&mut gone);
         Ok(())
     }

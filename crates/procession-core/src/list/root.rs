@@ -5,7 +5,7 @@
 
 use super::leaf::{Leaf, LeafName};
 use crate::{
-    arena::{Arena, Block},
+    arena::{Arena, Block, NewBlock},
     atomic::{
         AtomicU64,
         Ordering::{Acquire, Relaxed},
@@ -83,37 +83,15 @@ impl<'a> Root<'a> {
     }
 }
 
-/// A root of this process's that will be a list's. Freed unless it's committed.
-pub(super) struct RootDraft {
-    arena: &'static Arena,
-    pub(super) block: Block<'static>,
-    is_committed: bool,
-}
-
-impl RootDraft {
-    /// A root with these leaves, and room for as many more.
-    pub(super) fn new(arena: &'static Arena, names: &[LeafName]) -> Result<RootDraft> {
-        let block = arena.alloc((1 + names.len() * 2).max(8) * 8)?;
-        let draft = RootDraft { arena, block, is_committed: false };
-        let words = block.records::<AtomicU64>(0, 1 + names.len())?;
-        words[0].store(names.len() as u64, Relaxed);
-        for (word, name) in words[1..].iter().zip(names) {
-            word.store(name.0, Relaxed);
-        }
-        Ok(draft)
+/// A root with these leaves, and room for as many more.
+pub(super) fn build(arena: &'static Arena, names: &[LeafName]) -> Result<NewBlock> {
+    let block = NewBlock::new(arena, (1 + names.len() * 2).max(8) * 8)?;
+    let words = block.records::<AtomicU64>(0, 1 + names.len())?;
+    words[0].store(names.len() as u64, Relaxed);
+    for (word, name) in words[1..].iter().zip(names) {
+        word.store(name.0, Relaxed);
     }
-
-    pub(super) fn committed(&mut self) {
-        self.is_committed = true;
-    }
-}
-
-impl Drop for RootDraft {
-    fn drop(&mut self) {
-        if !self.is_committed {
-            self.arena.free(self.block, self.arena.me());
-        }
-    }
+    Ok(block)
 }
 
 /// Whether there is room for one more leaf in the root's block.

@@ -6,7 +6,7 @@ use super::{
     shard::Shard,
 };
 use crate::{
-    arena::{Arena, Block},
+    arena::{Arena, NewBlock},
     atomic::{
         AtomicU32, AtomicU64,
         Ordering::{Relaxed, Release},
@@ -17,13 +17,12 @@ use crate::{
 /// A page of this process's that will be a shard's. Freed unless it's committed.
 pub(super) struct PageDraft {
     arena: &'static Arena,
-    block: Block<'static>,
+    pub(super) block: NewBlock,
     slots: &'static [AtomicU32],
     name: PageName,
     used: u32,
     count: u32,
     has_boxes: bool,
-    is_committed: bool,
 }
 
 /// How large a page must be.
@@ -51,18 +50,17 @@ impl PageDraft {
         if units > LAST_POSITION as usize / 2 {
             return Err(too_large());
         }
-        let block = arena.alloc((slots * 4 + units * UNIT).max(SMALLEST))?;
+        let block = NewBlock::new(arena, (slots * 4 + units * UNIT).max(SMALLEST))?;
         let words = block.records::<AtomicU32>(0, slots)?;
         words.iter().for_each(|slot| slot.store(0, Relaxed));
         Ok(PageDraft {
             arena,
+            name: PageName::new(*block, slots, epoch),
             block,
             slots: words,
-            name: PageName::new(block, slots, epoch),
             used: (slots * 4 / UNIT) as u32,
             count: 0,
             has_boxes: false,
-            is_committed: false,
         })
     }
 
@@ -119,19 +117,6 @@ impl PageDraft {
         // Never taken back: whoever looks for boxes must not miss those of the page before.
         if self.has_boxes {
             shard.boxes.store(1, Release);
-        }
-    }
-
-    /// It's named by what everybody sees, and so a shard's.
-    pub(super) fn committed(&mut self) {
-        self.is_committed = true;
-    }
-}
-
-impl Drop for PageDraft {
-    fn drop(&mut self) {
-        if !self.is_committed {
-            self.arena.free(self.block, self.arena.me());
         }
     }
 }

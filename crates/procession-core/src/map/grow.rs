@@ -111,7 +111,7 @@ fn divide(
     kill_point!(MapBeforeSplit);
     record.shape.store(after.0, SeqCst);
     kill_point!(MapAfterSplit);
-    go.committed();
+    go.block.committed();
     locked.changed();
     // If this process is killed before that, whoever takes its lock over removes what has gone.
     locked.replace_page(stay)?;

@@ -297,7 +297,7 @@ impl<'m> Locked<'m> {
         let old = self.own_page()?;
         draft.describe(self.shard);
         self.shard.commit(|| self.shard.page.store(draft.name().0, Release));
-        draft.committed();
+        draft.block.committed();
         self.free_page(old);
         Ok(())
     }

@@ -13,16 +13,15 @@ use super::{
 use crate::{
     arena::{Arena, Kind},
     atomic::Ordering::{Acquire, Relaxed},
-    error::{Error, ErrorKind, Result},
+    error::{Error, Result},
     message::Lent,
     objects::{
         busy::{self, Busy},
-        handle, lock_asleep,
+        handle, lock_slowly,
     },
     references::{PATIENCE, Share, Shared},
     sync::{self, RawMutex},
     sys::clock::Deadline,
-    wait,
 };
 use std::sync::Arc;
 
@@ -280,21 +279,8 @@ impl Map {
     pub(super) fn acquire(&self, arena: &'static Arena, lock: &RawMutex) -> Result<sync::Locked> {
         match lock.try_lock_clean(arena.me().tag()) {
             Some(locked) => Ok(locked),
-            None => self.acquire_slow(arena, lock),
+            None => lock_slowly(&self.shared, lock, self.patience),
         }
-    }
-
-    #[cold]
-    fn acquire_slow(&self, arena: &'static Arena, lock: &RawMutex) -> Result<sync::Locked> {
-        let (me, deadline) = (arena.me().tag(), self.patience);
-        let locked = match wait::spin_at_lock(deadline, || lock.try_lock(me, arena)) {
-            None => {
-                let asleep = |deadline| lock.lock_asleep(me, arena, deadline);
-                lock_asleep(&self.shared, deadline, asleep)?
-            }
-            locked => locked,
-        };
-        locked.ok_or_else(|| Error::new(ErrorKind::TimedOut, "somebody has a lock of the map for long"))
     }
 
     /// Sets the key's value. What it was before is appended to `before`, if that is wanted.

@@ -192,7 +192,7 @@ fn carry_out(arena: &'static Arena, parts: Vec<Part<'_>>) -> Result<()> {
     }
     let mut all = Vec::new();
     for mut part in parts {
-        part.draft.committed();
+        part.draft.block.committed();
         part.new.into_iter().for_each(NewCell::committed);
         all.push(part.locked);
     }

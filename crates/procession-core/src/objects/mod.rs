@@ -44,8 +44,9 @@ pub use waits::{Party, Statistics, Wait, Waits, waits};
 use crate::{
     arena::{Arena, Kind, Object},
     error::{Error, ErrorKind, Result},
+    family,
     references::{Held, Shared},
-    sync::{EventCount, Locked, ThreadMutex, WouldDeadlock},
+    sync::{EventCount, Locked, RawMutex, ThreadMutex, WouldDeadlock},
     sys::{clock::Deadline, image::hash_text},
     wait,
 };
@@ -168,6 +169,28 @@ pub(crate) fn lock_asleep<T: Object + Held + 'static>(
 ) -> Result<Option<Locked>> {
     let _note = waits::note(object, deadline);
     object.wait(deadline, take)
+}
+
+/// Takes a lock that isn't free at once.
+///
+/// # Errors
+///
+/// Timed out: somebody has had it until the deadline. Shut down.
+#[cold]
+pub(crate) fn lock_slowly<T: Object + Held + 'static>(
+    object: &Shared<T>,
+    lock: &RawMutex,
+    deadline: Deadline,
+) -> Result<Locked> {
+    let arena = &family::current()?.arena;
+    let me = arena.me().tag();
+    let locked = match wait::spin_at_lock(deadline, || lock.try_lock(me, arena)) {
+        None => lock_asleep(object, deadline, |deadline| lock.lock_asleep(me, arena, deadline))?,
+        locked => locked,
+    };
+    locked.ok_or_else(|| {
+        Error::new(ErrorKind::TimedOut, format!("somebody has a lock of the {:?} for long", T::KIND))
+    })
 }
 
 #[cold]
