@@ -8,7 +8,7 @@ use crate::{
     atomic::{AtomicU64, Ordering::Acquire, fence},
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
-    references::{Envelope, Holder, Listed, Share},
+    references::{Envelope, Holder, Listed, Part, Share},
 };
 use std::{ops::Deref, sync::Arc};
 
@@ -76,14 +76,14 @@ impl Lent {
     }
 
     /// Calls `visit` with the block, and with the references in it.
-    pub(crate) fn visit(self, arena: &Arena, visit: &mut dyn FnMut(u64)) {
-        visit(self.offset);
+    pub(crate) fn visit(self, arena: &Arena, visit: &mut dyn FnMut(Part)) {
+        visit(Part::Block(self.offset));
         let Ok((listed, _)) = self.block(arena).and_then(|block| self.list(block)) else { return };
         fence(Acquire);
         // The stamp goes before the block is freed: so if it's there now, it's the message's own list that was read, and not that of
         // one which lies in its place by now.
         if self.block(arena).is_ok() {
-            listed.offsets().for_each(visit);
+            listed.parts().for_each(visit);
         }
     }
 

@@ -1,7 +1,7 @@
 //! The audit: walks everything in the arena and says what is there, what belongs to nobody and what cannot be.
 
 use crate::{
-    arena::{Arena, BlockState, Kind, Stable},
+    arena::{Arena, Block, BlockState, Kind, Stable},
     members::{Owner, State},
 };
 use std::collections::BTreeMap;
@@ -34,8 +34,8 @@ pub struct Audit {
 }
 
 impl Arena {
-    /// See [`Audit`]. `belongs` says which blocks belong to an object or message.
-    pub(crate) fn audit(&self, belongs: impl Fn(u64) -> bool) -> Audit {
+    /// See [`Audit`]. `belongs` says what belongs to an object or message.
+    pub(crate) fn audit(&self, belongs: impl Fn(Block<'_>, BlockState) -> bool) -> Audit {
         let (used, committed) = self.count_chunks();
         let mut audit = Audit {
             members: self.members().occupied(),
@@ -54,13 +54,13 @@ impl Arena {
             }
             BlockState::Reference { holder, .. } => {
                 let is_held = holder.slot().is_some_and(|slot| self.members().occupant(slot).is_some());
-                *(if is_held || belongs(block.offset()) {
+                *(if is_held || belongs(block, state) {
                     &mut audit.references
                 } else {
                     &mut audit.leaked
                 }) += 1;
             }
-            BlockState::Raw(_) if belongs(block.offset()) => audit.blocks += 1,
+            BlockState::Raw(_) if belongs(block, state) => audit.blocks += 1,
             BlockState::Raw(_) => audit.leaked += 1,
             BlockState::Object { kind, .. } => match Kind::from_bits(kind) {
                 Some(kind) => *audit.objects.entry(format!("{kind:?}")).or_default() += 1,

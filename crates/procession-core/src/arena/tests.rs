@@ -61,7 +61,7 @@ proptest! {
         for (offset, bytes) in &live {
             prop_assert_eq!(&arena.block(*offset).unwrap().read(0, bytes.len()).unwrap(), bytes);
         }
-        let audit = arena.audit(|_| false);
+        let audit = arena.audit(|_, _| false);
         prop_assert_eq!((audit.blocks, audit.leaked, audit.impossible), (live.len(), 0, 0));
     }
 
@@ -100,7 +100,7 @@ proptest! {
             }
         }
         let _ = (arena.alloc(100).map(|_| ()), arena.alloc(100_000).map(|_| ()));
-        let _ = arena.audit(|_| true);
+        let _ = arena.audit(|_, _| true);
         arena.mend_blocks();
         crate::recovery::mark_dead(&arena, Owner::new(3, 7).unwrap());
         crate::recovery::sweep(&arena);
@@ -136,9 +136,9 @@ fn large_blocks_give_their_memory_back() {
     let arena = arena(64 << 20);
     let block = arena.alloc(20 << 20).unwrap();
     block.write(0, &vec![1; 20 << 20]).unwrap();
-    assert!(arena.audit(|_| true).committed_bytes >= 20 << 20);
+    assert!(arena.audit(|_, _| true).committed_bytes >= 20 << 20);
     assert!(arena.free(block, arena.me()));
-    assert!(arena.audit(|_| true).committed_bytes < 1 << 20);
+    assert!(arena.audit(|_, _| true).committed_bytes < 1 << 20);
     let again = arena.alloc(20 << 20).unwrap();
     assert_eq!(again.read(0, 100).unwrap(), [0; 100]);
 }

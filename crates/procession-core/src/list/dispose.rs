@@ -8,6 +8,7 @@ use crate::{
     map::Torn,
     message::Lent,
     recovery::Collection,
+    references::Part,
     sync::Locked,
     sys::clock::Deadline,
 };
@@ -20,7 +21,7 @@ const LOOKS: usize = 10;
 const PATIENCE: Duration = Duration::from_millis(10);
 
 impl Collection for ListRecord {
-    fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool {
+    fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(Part)) -> bool {
         let blocks = || {
             let offset = self.root.load(Acquire);
             let mut blocks = vec![offset];
@@ -32,7 +33,7 @@ impl Collection for ListRecord {
         self.look(arena, blocks, visit_all(visit))
     }
 
-    fn contents(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool {
+    fn contents(&self, arena: &Arena, visit: &mut dyn FnMut(Part)) -> bool {
         if self.boxes.load(Acquire) == 0 {
             return true;
         }
@@ -44,8 +45,10 @@ impl Collection for ListRecord {
     }
 }
 
-fn visit_all(visit: &mut dyn FnMut(u64)) -> impl FnOnce(Vec<u64>) {
-    move |blocks| blocks.into_iter().filter(|offset| *offset != 0).for_each(visit)
+fn visit_all(visit: &mut dyn FnMut(Part)) -> impl FnOnce(Vec<u64>) {
+    move |blocks| {
+        blocks.into_iter().filter(|offset| *offset != 0).for_each(|offset| visit(Part::Block(offset)))
+    }
 }
 
 impl ListRecord {

@@ -14,6 +14,7 @@ use crate::{
     kill_point::kill_point,
     message::Lent,
     recovery::Collection,
+    references::Part,
     sync::Deaths,
 };
 
@@ -21,22 +22,22 @@ use crate::{
 const LOOKS: usize = 100;
 
 impl Collection for MapRecord {
-    fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool {
+    fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(Part)) -> bool {
         let shape = self.shape();
-        self.structure(arena, shape.shards()).for_each(|(_, block)| visit(block.offset()));
+        self.structure(arena, shape.shards()).for_each(|(_, block)| visit(Part::Block(block.offset())));
         for (index, shard) in self.shards(arena).enumerate() {
             for name in pages(arena, shard, index, shape) {
-                visit(name.offset());
+                visit(Part::Block(name.offset()));
             }
             let journal = shard.intent.load(Acquire);
             if journal != 0 {
-                visit(journal);
+                visit(Part::Block(journal));
             }
         }
         true
     }
 
-    fn contents(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool {
+    fn contents(&self, arena: &Arena, visit: &mut dyn FnMut(Part)) -> bool {
         for _ in 0..LOOKS {
             let shape = self.shape();
             let is_whole = self.shards(arena).enumerate().all(|(index, shard)| {
@@ -69,7 +70,7 @@ fn look_at_boxes(
     (shard, deaths): (&Shard, &Deaths),
     index: usize,
     shape: Shape,
-    visit: &mut dyn FnMut(u64),
+    visit: &mut dyn FnMut(Part),
 ) -> bool {
     (0..LOOKS).any(|_| {
         let seen = shard.version.observe(deaths, || {

@@ -7,6 +7,7 @@ use crate::{
     error::Result,
     members::Owner,
     recovery::{Recover, Sides},
+    references::Part,
     ring::{Data, Frames, Ring, snapshot},
     sync::EventCount,
 };
@@ -125,15 +126,15 @@ impl Recover for LinkRecord {
         self.sides.forget(dead)
     }
 
-    fn parts(&self, arena: &Arena, _own: Block<'_>, visit: &mut dyn FnMut(u64)) {
-        visit(self.pool.load(Acquire));
-        visit(self.data.load(Acquire));
+    fn parts(&self, arena: &Arena, _own: Block<'_>, visit: &mut dyn FnMut(Part)) {
+        visit(Part::Block(self.pool.load(Acquire)));
+        visit(Part::Block(self.data.load(Acquire)));
         // The handles in an argument are its owner's until a worker has received them; then they are the worker's.
-        self.for_each_lent_argument(arena, |lent| visit(lent.offset));
+        self.for_each_lent_argument(arena, |lent| visit(Part::Block(lent.offset)));
         self.for_each_lent_result(arena, |lent| {
-            visit(lent.offset);
+            visit(Part::Block(lent.offset));
             if let Ok(listed) = lent.listed(arena) {
-                listed.offsets().for_each(&mut *visit);
+                listed.parts().for_each(&mut *visit);
             }
         });
     }

@@ -17,16 +17,17 @@ pub(crate) use sweep::{audit, sweep, sweep_until, try_sweep};
 use crate::{
     arena::{Arena, Block, BlockState},
     members::Owner,
+    references::Part,
 };
 
 /// What recovery needs to know of an object that holds values in blocks that only it names.
 pub(crate) trait Collection {
-    /// Calls `visit` with the offset of every block that belongs to it, but what `contents` tells. False if all that couldn't be seen, for
+    /// Calls `visit` with every block that belongs to it, but what `contents` tells. False if all that couldn't be seen, for
     /// too much was going on.
-    fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool;
+    fn parts(&self, arena: &Arena, visit: &mut dyn FnMut(Part)) -> bool;
 
     /// Calls `visit` with every block of a value of its own, and with every reference in such a value. False as with `parts`.
-    fn contents(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool;
+    fn contents(&self, arena: &Arena, visit: &mut dyn FnMut(Part)) -> bool;
 
     /// Frees all that, for nobody has it any more, or it never was completed. Only for who has the record's block; if that one is killed
     /// another does it again.
@@ -43,7 +44,7 @@ pub(crate) trait Recover {
 
     /// Calls `visit` with the offset of every raw block that belongs to it, and of every reference in its messages. `own` is the
     /// record's block.
-    fn parts(&self, arena: &Arena, own: Block<'_>, visit: &mut dyn FnMut(u64));
+    fn parts(&self, arena: &Arena, own: Block<'_>, visit: &mut dyn FnMut(Part));
 
     /// Nobody has it any more: frees it, if its state is still what it was.
     fn end(&self, arena: &Arena, own: Block<'_>, state: BlockState) {

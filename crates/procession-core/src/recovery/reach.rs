@@ -4,7 +4,7 @@ use super::kinds::{for_each_collection, for_each_record, for_each_stream};
 use crate::{
     arena::{Arena, BlockState},
     members::Owner,
-    references::{Header, Holder, Reference},
+    references::{Header, Holder, Part, Reference},
 };
 use std::collections::{HashMap, HashSet};
 
@@ -26,17 +26,16 @@ struct Listed {
 
 /// What belongs to records, and to messages that somebody can receive.
 pub(super) struct Belonging {
-    /// Offsets of blocks and of references.
-    found: HashSet<u64>,
+    found: HashSet<Part>,
     /// References in messages that nobody can receive, since who could is in such a message itself.
-    pub(super) unreachable: HashSet<u64>,
+    pub(super) unreachable: HashSet<Reference>,
     /// Not if some messages could not be looked at. Then what seems to belong to nobody may belong to them.
     pub(super) is_whole: bool,
 }
 
 impl Belonging {
-    pub(super) fn contains(&self, offset: u64) -> bool {
-        self.found.contains(&offset) || !self.is_whole
+    pub(super) fn contains(&self, part: Part) -> bool {
+        self.found.contains(&part) || !self.is_whole
     }
 }
 
@@ -61,40 +60,39 @@ impl References {
         self.listed.iter().filter(|listed| listed.is_unheld).filter_map(|listed| listed.reference)
     }
 
-    /// Those whose offsets are among these, and that weren't `unheld`: a message's. What a living member has itself is that one's,
+    /// Those of these that weren't `unheld`: a message's. What a living member has itself is that one's,
     /// whatever lists it.
-    pub(super) fn within(&self, offsets: &HashSet<u64>) -> impl Iterator<Item = (Reference, Holder)> {
+    pub(super) fn within(&self, these: &HashSet<Reference>) -> impl Iterator<Item = (Reference, Holder)> {
         let held = self.listed.iter().filter(|listed| !listed.is_unheld);
-        held.filter_map(|listed| listed.reference).filter(|(reference, holder)| {
-            offsets.contains(&reference.offset) && !matches!(holder, Holder::Member(_))
-        })
+        held.filter_map(|listed| listed.reference)
+            .filter(|(reference, holder)| these.contains(reference) && !matches!(holder, Holder::Member(_)))
     }
 
     /// What belongs to records and messages now. To be asked after everything that may not was listed.
     pub(super) fn belonging(&self, arena: &Arena) -> Belonging {
         let mut found = HashSet::new();
         for_each_record(arena, |block, _, record| {
-            record.parts(arena, block, &mut |offset| {
-                found.insert(offset);
+            record.parts(arena, block, &mut |part| {
+                found.insert(part);
             });
         });
         let mut is_whole = true;
         // By the object by which they are received.
-        let mut contents: HashMap<u64, Vec<u64>> = HashMap::new();
+        let mut contents: HashMap<u64, Vec<Part>> = HashMap::new();
         for_each_stream(arena, |_, state, stream| {
             // Also of one that is being made or freed: its record is to be freed with them, not after them.
-            found.extend(stream.parts().map(|(_, offset)| offset));
+            found.extend(stream.parts().map(|(_, offset)| Part::Block(offset)));
             if matches!(state, BlockState::Object { .. }) {
                 let contents = contents.entry(stream.receivers()).or_default();
-                is_whole &= stream.contents(arena, &mut |offset| contents.push(offset));
+                is_whole &= stream.contents(arena, &mut |part| contents.push(part));
             }
         });
         for_each_collection(arena, |block, state, collection| {
-            is_whole &= collection.parts(arena, &mut |offset| {
-                found.insert(offset);
+            is_whole &= collection.parts(arena, &mut |part| {
+                found.insert(part);
             });
             let mut seen = Vec::new();
-            is_whole &= collection.contents(arena, &mut |offset| seen.push(offset));
+            is_whole &= collection.contents(arena, &mut |part| seen.push(part));
             if matches!(state, BlockState::Object { .. }) {
                 contents.entry(block.offset()).or_default().extend(seen);
             } else {
@@ -106,25 +104,36 @@ impl References {
         if !contents.is_empty() {
             self.reach(arena, &mut contents, &mut found);
         }
-        contents.values_mut().for_each(|contents| contents.retain(|offset| !found.contains(offset)));
-        let unreachable = if is_whole { contents.into_values().flatten().collect() } else { HashSet::new() };
+        let mut unreachable = HashSet::new();
+        for part in contents.into_values().flatten() {
+            match part {
+                Part::Reference(reference) if is_whole && !found.contains(&part) => {
+                    unreachable.insert(reference);
+                }
+                // The block goes with what has the message. (If it was freed before that, it might be another's by then.)
+                _ => {
+                    found.insert(part);
+                }
+            }
+        }
         Belonging { found, unreachable, is_whole }
     }
 
     /// Moves the contents of those streams that somebody can receive from to `found`: who has an end, or can receive it.
-    fn reach(&self, arena: &Arena, contents: &mut HashMap<u64, Vec<u64>>, found: &mut HashSet<u64>) {
-        let in_messages: HashSet<u64> = contents.values().flatten().copied().collect();
+    fn reach(&self, arena: &Arena, contents: &mut HashMap<u64, Vec<Part>>, found: &mut HashSet<Part>) {
+        let in_messages: HashSet<Part> = contents.values().flatten().copied().collect();
         let mut targets = HashMap::new();
         let mut reachable = Vec::new();
         for Listed { reference, target, is_unheld } in &self.listed {
             let is_root = match reference {
                 None => true,
                 Some((reference, holder)) => {
-                    targets.insert(reference.offset, *target);
-                    let is_in_message = in_messages.contains(&reference.offset);
+                    let part = Part::Reference(*reference);
+                    targets.insert(part, *target);
+                    let is_in_message = in_messages.contains(&part);
                     // Received meanwhile, or about to be: what it lay in may not have it any more.
                     arena.holder_of(*reference) != Some(*holder)
-                        || found.contains(&reference.offset)
+                        || found.contains(&part)
                         || !is_unheld && (matches!(holder, Holder::Member(_)) || !is_in_message)
                 }
             };
@@ -134,9 +143,9 @@ impl References {
         }
         loop {
             while let Some(target) = reachable.pop() {
-                for offset in contents.remove(&target).unwrap_or_default() {
-                    found.insert(offset);
-                    reachable.extend(targets.get(&offset));
+                for part in contents.remove(&target).unwrap_or_default() {
+                    found.insert(part);
+                    reachable.extend(targets.get(&part));
                 }
             }
             // Of an object whose count has changed meanwhile perhaps not all references were seen.

@@ -10,7 +10,7 @@ use crate::{
     kill_point::kill_point,
     manager,
     members::Owner,
-    references::{Count, Header, Holder},
+    references::{Count, Header, Holder, Part, Reference},
     sys::clock::Deadline,
 };
 use std::collections::HashMap;
@@ -46,7 +46,7 @@ pub(crate) fn sweep_until(arena: &Arena, deadline: Deadline) -> bool {
         let references = References::list(arena, &dead);
         let belonging = references.belonging(arena);
         for (offset, owner) in ownerless {
-            if !belonging.contains(offset)
+            if !belonging.contains(Part::Block(offset))
                 && let Ok(block) = arena.block(offset)
             {
                 free_ownerless(arena, block, owner);
@@ -54,7 +54,7 @@ pub(crate) fn sweep_until(arena: &Arena, deadline: Deadline) -> bool {
         }
         let mut all_right = belonging.is_whole && are_closed;
         for (reference, holder) in references.unheld() {
-            if !belonging.contains(reference.offset) {
+            if !belonging.contains(Part::Reference(reference)) {
                 arena.release_reference(reference, holder);
             } else if holder != Holder::Nobody && arena.pass_reference(reference, holder, Holder::Nobody) {
                 // It's the message's alone from now on, since the slot goes to another. The message may be gone by now: the
@@ -136,5 +136,12 @@ fn end_unreferenced(arena: &Arena) -> bool {
 /// Walks the whole arena; see [`Audit`].
 pub(crate) fn audit(arena: &Arena) -> Audit {
     let belonging = References::list(arena, &[]).belonging(arena);
-    arena.audit(|offset| belonging.contains(offset))
+    arena.audit(|block, state| {
+        belonging.contains(match state {
+            BlockState::Reference { number, .. } => {
+                Part::Reference(Reference { offset: block.offset(), number })
+            }
+            _ => Part::Block(block.offset()),
+        })
+    })
 }

@@ -13,7 +13,7 @@ pub(crate) use count::Count;
 pub(crate) use lookout::{Lookout, PATIENCE};
 pub use parcel::Parcel;
 pub(crate) use parcel::{Envelope, Listed, receive};
-pub(crate) use record::{Header, Held, Holders, Reference};
+pub(crate) use record::{Header, Held, Holders, Part, Reference};
 pub use share::Share;
 pub(crate) use share::Shared;
 pub(crate) use ward::{Maker, ManagerRecord, Ward, shut_down};

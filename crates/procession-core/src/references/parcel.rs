@@ -1,6 +1,9 @@
 //! Bytes with handles in them, on their way from one process to another.
 
-use super::{record::Reference, share::Share};
+use super::{
+    record::{Part, Reference},
+    share::Share,
+};
 use crate::{
     arena::{Arena, Block, Holder},
     error::{Error, Result},
@@ -110,9 +113,9 @@ impl Listed {
         space == PREFIX
     }
 
-    /// The offsets of the references' blocks.
-    pub(crate) fn offsets(&self) -> impl Iterator<Item = u64> + '_ {
-        self.0.iter().map(|reference| reference.offset)
+    /// Each of them.
+    pub(crate) fn parts(&self) -> impl Iterator<Item = Part> + '_ {
+        self.0.iter().map(|reference| Part::Reference(*reference))
     }
 
     /// Makes all of them this process's.

@@ -117,6 +117,17 @@ pub(crate) struct Reference {
     pub(crate) number: u64,
 }
 
+/// What belongs to a record, to a message in a stream, or to a value in a collection.
+///
+/// A reference with its number: what is read of a message that is just being freed may be another's by now, but that nobody's takes for this
+/// one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(crate) enum Part {
+    /// Its offset.
+    Block(u64),
+    Reference(Reference),
+}
+
 impl Arena {
     /// A block of this process's that will be a reference to `target`. Those who look for references see it from now on;
     /// it counts for nothing yet.

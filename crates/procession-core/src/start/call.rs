@@ -16,7 +16,7 @@ use crate::{
     kill_point::kill_point,
     members::Owner,
     recovery::{Recover, Sides},
-    references::{Envelope, Holder, Listed, Parcel, receive},
+    references::{Envelope, Holder, Listed, Parcel, Part, receive},
     sync::EventCount,
     sys::{clock::Deadline, environment::Environment},
 };
@@ -68,14 +68,14 @@ impl Recover for CallRecord {
         self.sides.forget(dead)
     }
 
-    fn parts(&self, arena: &Arena, own: Block<'_>, visit: &mut dyn FnMut(u64)) {
+    fn parts(&self, arena: &Arena, own: Block<'_>, visit: &mut dyn FnMut(Part)) {
         // What is in the argument is the process's own from the start.
         let Ok(Some((block, at))) = self.result_in(arena, own) else { return };
         if block.offset() != own.offset() {
-            visit(block.offset());
+            visit(Part::Block(block.offset()));
         }
         if let Ok(listed) = CallRecord::listed(block, at) {
-            listed.offsets().for_each(visit);
+            listed.parts().for_each(visit);
         }
     }
 }

