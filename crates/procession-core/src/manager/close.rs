@@ -9,11 +9,15 @@ use crate::{
     sys::clock::Deadline,
     wait,
 };
-use std::sync::Arc;
+use std::{cell::Cell, sync::Arc};
 
 /// Closes everything that ended managers made. False if that has to be done again, for somebody who was stopped was in the way, or
 /// there is no memory.
+///
+/// What is freed with that may have had the last handle of another manager, and so on: these are closed one after the other, not one within
+/// the other.
 pub(crate) fn finish(arena: &Arena) -> bool {
+    let Some(_finishing) = Finishing::begin() else { return false };
     loop {
         let ended = ended(arena);
         if ended.is_empty() {
@@ -30,6 +34,28 @@ pub(crate) fn finish(arena: &Arena) -> bool {
             kill_point!(ManagerBeforeClosed);
             ended.iter().for_each(|(record, state)| record.life.set_closed(*state));
         }
+    }
+}
+
+thread_local! {
+    static IS_FINISHING: Cell<bool> = const { Cell::new(false) };
+}
+
+/// While this is there, the thread is closing what ended managers made.
+struct Finishing;
+
+impl Finishing {
+    /// `None`: it's at it.
+    fn begin() -> Option<Finishing> {
+        // A thread that is ending doesn't remember.
+        let was = IS_FINISHING.try_with(|is_finishing| is_finishing.replace(true));
+        (!was.unwrap_or(false)).then_some(Finishing)
+    }
+}
+
+impl Drop for Finishing {
+    fn drop(&mut self) {
+        let _ = IS_FINISHING.try_with(|is_finishing| is_finishing.set(false));
     }
 }
 

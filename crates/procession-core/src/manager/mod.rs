@@ -27,9 +27,9 @@ impl Held for ManagerRecord {
 
     fn disturb(&self, _arena: &Arena) {}
 
-    fn clear(&self, _share: &Arc<Share>) -> bool {
+    fn clear(&self, share: &Arc<Share>) -> bool {
         // What it made is closed next.
-        self.life.end();
+        self.life.end(share.arena());
         true
     }
 }
@@ -70,7 +70,7 @@ impl Manager {
     /// Ends everything that it made. Nothing happens if it's shut down already.
     pub fn shutdown(&self) -> Result<()> {
         let arena = &family::current()?.arena;
-        self.shared.life.end();
+        self.shared.life.end(arena);
         if !finish(arena) {
             // Somebody who was stopped is in the way: a later sweep does it.
             arena.count_death();

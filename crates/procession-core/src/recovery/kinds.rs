@@ -81,7 +81,7 @@ pub(crate) fn before_end(arena: &Arena, block: Block<'_>, state: BlockState) -> 
         && let Ok(record) = arena.record::<ManagerRecord>(block)
         && block.is(state)
     {
-        record.life.end();
+        record.life.end(arena);
         if !manager::finish(arena) {
             return false;
         }

@@ -34,11 +34,14 @@ pub(crate) fn sweep_until(arena: &Arena, deadline: Deadline) -> bool {
         let dead: Vec<Owner> = arena.members().dead().collect();
         sweep_records(arena, &dead);
         for_each_stream(arena, |block, state, stream| {
-            if matches!(state, BlockState::Object { .. }) && !stream.is_received(arena) {
+            let is_over = !stream.is_received(arena) || stream.is_shut_down(arena);
+            if matches!(state, BlockState::Object { .. }) && is_over {
                 stream.drain(arena, block, state);
             }
         });
         kill_point!(SweepAfterObjects);
+        // Whoever died while it pinned objects isn't at it any more.
+        arena.pinning(Deadline::PASSED, || ());
         let are_closed = manager::finish(arena);
         // In this order: a block is taken over by its reader before the record that names it is retired, so one that is
         // still the dead's and that no record names now, nobody will ever look at. The same holds for references.

@@ -45,6 +45,10 @@ impl Share {
     pub(crate) fn target(&self) -> Handle {
         self.target
     }
+
+    pub(crate) fn arena(&self) -> &'static Arena {
+        self.arena
+    }
 }
 
 impl Drop for Share {

@@ -51,10 +51,12 @@ impl Life {
     }
 
     /// Ends it, and calls off all waits.
-    pub(crate) fn end(&self) {
+    pub(crate) fn end(&self, arena: &Arena) {
         if self.state.fetch_or(ENDED, SeqCst) & ENDED == 0 {
             kill_point!(ManagerAfterEnd);
             self.tell();
+            // A sweep is due: if this process is stopped before it has closed everything, whoever waits does it.
+            arena.count_death();
         }
     }
 
@@ -98,6 +100,11 @@ impl MadeBy {
     /// The object is closed: the record may become another's.
     pub(crate) fn set_closed(&self) {
         self.0.store(CLOSED, SeqCst);
+    }
+
+    /// Whether a manager made it that has ended, and it was closed after that.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.0.load(Acquire) == CLOSED
     }
 
     /// Whether a manager made it, which may be gone by now.

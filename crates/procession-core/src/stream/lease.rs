@@ -11,6 +11,7 @@ use crate::{
     kill_point::kill_point,
     message::Lent,
     references::Share,
+    ring::Consuming,
     sync::thread_id,
     sys::clock::Deadline,
 };
@@ -31,7 +32,7 @@ impl Stream {
 
     /// Takes a message on lease: one that another didn't finish, or the next one.
     pub(super) fn lease(&self, deadline: Deadline) -> Result<Option<Result<Leased>>> {
-        match self.lease_again()? {
+        match self.lease_again(deadline)? {
             None => self.lease_next(deadline),
             leased => Ok(leased),
         }
@@ -60,13 +61,24 @@ impl Stream {
         consuming.retire(1, next.end, lent.len);
         entry.state.store(State { phase: Phase::Leased, ..claimed }.to_bits(), Release);
         record.leases.hint.store(index + 1, Relaxed);
+        if self.ward.is_none() {
+            drop(consuming);
+            record.ring.departures().notify();
+            return Ok(Some(self.read(index, lent)));
+        }
+        let leased = self.read(index, lent);
         drop(consuming);
         record.ring.departures().notify();
-        Ok(Some(self.read(index, lent)))
+        Ok(Some(leased))
+    }
+
+    /// Keeps those out who free what the living have as well, once the manager has ended: while that is read. `None` until the deadline.
+    fn keep_closers_out(&self, deadline: Deadline) -> Result<Option<Option<Consuming<'_>>>> {
+        if self.ward.is_none() { Ok(Some(None)) } else { Ok(self.consume(deadline)?.map(Some)) }
     }
 
     /// Takes one that a dead consumer had, or that was returned.
-    fn lease_again(&self) -> Result<Option<Result<Leased>>> {
+    fn lease_again(&self, deadline: Deadline) -> Result<Option<Result<Leased>>> {
         let (leases, arena) = (self.leases(), self.arena);
         let deaths = arena.deaths();
         if leases.returned.load(Acquire) == 0 && self.deaths_seen().load(Relaxed) == deaths {
@@ -100,6 +112,10 @@ impl Stream {
                 deliveries: state.deliveries.saturating_add(1),
                 phase: Phase::Leased,
                 ..state
+            };
+            let Some(_reading) = self.keep_closers_out(deadline)? else {
+                leases.returned.store(1, SeqCst);
+                break;
             };
             if entry.change(state, mine) {
                 entry.thread.store(thread_id(), Relaxed);

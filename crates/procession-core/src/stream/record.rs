@@ -309,6 +309,13 @@ impl StreamRecord {
         self.receivers.is_there(arena)
     }
 
+    /// Whether the manager that made it has ended, and it has been closed: what a sender leaves that was killed since is nobody's.
+    pub(crate) fn is_shut_down(&self, arena: &Arena) -> bool {
+        let end = self.receivers.get();
+        let header = arena.block(end.offset).and_then(|block| arena.record::<Header>(block));
+        header.is_ok_and(|header| header.made_by.is_closed()) && self.receivers.is_there(arena)
+    }
+
     /// Calls `visit` with the block of every message that lies outside of the ring, with every reference in a message, and with every
     /// block of a task that somebody has. False if all that couldn't be seen, for too much was going on.
     pub(crate) fn contents(&self, arena: &Arena, visit: &mut dyn FnMut(Part)) -> bool {

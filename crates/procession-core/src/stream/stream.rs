@@ -32,7 +32,7 @@ pub(crate) struct Stream {
     senders: KnownEnd,
     receivers: KnownEnd,
     /// The manager with which it ends.
-    ward: Option<Ward>,
+    pub(super) ward: Option<Ward>,
     /// How many messages there were when this process last looked, and how many were taken.
     pub(super) found: Glance,
     pub(super) freed: Glance,

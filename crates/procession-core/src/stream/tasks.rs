@@ -37,6 +37,7 @@ impl Tasks {
             .transpose()
             .map(|leased| leased.map(|leased| Lease { tasks: self.clone(), leased: Some(leased) }));
         self.stream.refresh();
+        self.shared.check()?;
         lease
     }
 

@@ -163,3 +163,25 @@ pub(crate) fn although_somebody_has_a_lock() {
     drop((manager, dict, list, started));
     assert_nothing_left();
 }
+
+/// A chain of managers, each of which lies in a list that the one before made: in whatever order they end, it's one after the other.
+pub(crate) fn a_long_chain_of_managers() {
+    let first = Manager::new().unwrap();
+    let mut last = first.clone();
+    let mut lists = Vec::new();
+    for _ in 0..300 {
+        let list = last.list::<Manager>().unwrap();
+        last = Manager::new().unwrap();
+        list.push(&last).unwrap();
+        lists.push(list);
+    }
+    let event = last.event().unwrap();
+    drop(last);
+    // With little stack.
+    let thread = std::thread::Builder::new().stack_size(128 << 10).spawn(move || first.shutdown().unwrap());
+    thread.unwrap().join().unwrap();
+    assert_shut_down("Event", event.wait());
+    assert!(lists.iter().all(|list| list.len().unwrap_err().is_closed()));
+    drop((lists, event));
+    assert_nothing_left();
+}

@@ -41,6 +41,7 @@ fn main() -> ExitCode {
             freeing::the_last_handle_of_a_manager_ends_it,
             freeing::a_manager_in_a_message,
             freeing::a_manager_in_what_it_made,
+            freeing::a_long_chain_of_managers,
             freeing::although_somebody_has_a_lock,
             deaths::the_last_holder_is_killed,
             deaths::one_of_several_holders_is_killed,
