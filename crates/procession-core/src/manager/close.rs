@@ -45,11 +45,11 @@ thread_local! {
 struct Finishing;
 
 impl Finishing {
-    /// `None`: it's at it.
+    /// `None`: it's at it. (Lazily: one that is dropped says that it is not.)
     fn begin() -> Option<Finishing> {
         // A thread that is ending doesn't remember.
         let was = IS_FINISHING.try_with(|is_finishing| is_finishing.replace(true));
-        (!was.unwrap_or(false)).then_some(Finishing)
+        (!was.unwrap_or(false)).then(|| Finishing)
     }
 }
 
