@@ -25,14 +25,15 @@ pub(crate) fn finish(arena: &Arena) -> bool {
         }
         let Some((shares, is_whole)) = pin() else { return false };
         kill_point!(ManagerAfterPin);
-        let pinned = shares.len();
-        let closed = shares.into_iter().filter(|share| close(arena, share)).count();
-        if closed < pinned || !is_whole && closed == 0 {
-            return false;
-        }
+        let (closed, left): (Vec<_>, Vec<_>) = shares.into_iter().partition(|share| close(arena, share));
         if is_whole {
             kill_point!(ManagerBeforeClosed);
-            ended.iter().for_each(|(record, state)| record.life.set_closed(*state));
+            let is_left = |record: &ManagerRecord| left.iter().any(|share| is_of(arena, share, record));
+            let all = ended.iter().filter(|(record, _)| !is_left(record));
+            all.for_each(|(record, state)| record.life.set_closed(*state));
+        }
+        if !left.is_empty() || !is_whole && closed.is_empty() {
+            return false;
         }
     }
 }
@@ -98,6 +99,12 @@ fn pinned(block: Block<'_>, state: BlockState, header: &Header) -> Option<(Handl
     let is_there = Count::counted(header.references.snapshot()) > 0 && block.state() == state;
     let kind = Kind::from_bits(kind).filter(|_| is_there)?;
     Some((Handle { offset: block.offset(), generation }, kind))
+}
+
+/// Whether the manager of that record made the object.
+fn is_of(arena: &Arena, share: &Share, record: &ManagerRecord) -> bool {
+    let header = arena.block(share.target().offset).and_then(|block| arena.record::<Header>(block));
+    header.is_ok_and(|header| header.made_by.is(arena, record))
 }
 
 /// Closes an object that this process has. False if it can't be done now.

@@ -102,6 +102,11 @@ impl MadeBy {
         self.0.store(CLOSED, SeqCst);
     }
 
+    /// Whether the manager of that record made it, as long as it isn't closed.
+    pub(crate) fn is(&self, arena: &Arena, record: &ManagerRecord) -> bool {
+        self.life(arena).is_some_and(|(_, life)| std::ptr::eq(life, &record.life))
+    }
+
     /// Whether a manager made it that has ended, and it was closed after that.
     pub(crate) fn is_closed(&self) -> bool {
         self.0.load(Acquire) == CLOSED

@@ -67,14 +67,18 @@ impl Stream {
             Pushed::Closed => return Err(closed()),
         };
         *sent += count;
-        let all = count == frames.len() || self.send_rest(end, &frames[count..], sent, deadline)?;
+        let all = if count == frames.len() {
+            Ok(true)
+        } else {
+            self.send_rest(end, &frames[count..], sent, deadline)
+        };
         // A full fence, after the lock was released: either who took away the last receiver sees the message, or it's seen here
         // that nobody will receive it. And so with who frees what is in it, once its manager has ended.
         barrier::after_locked();
         if !self.is_received() || self.is_shut_down() {
             self.discard();
         }
-        Ok(all)
+        all
     }
 
     #[cold]
@@ -87,7 +91,7 @@ impl Stream {
     ) -> Result<bool> {
         let ring = &self.record.ring;
         let (mut lookout, mut seen, mut count) = (Lookout::new(), None, 0);
-        let all = block_on(end, ring.departures(), deadline, || {
+        let waited = block_on(end, ring.departures(), deadline, || {
             lookout.look(self.arena);
             if let Some(refusal) = self.refusal() {
                 return Some(Err(refusal));
@@ -106,9 +110,13 @@ impl Stream {
                 Err(e) => return Some(Err(e)),
             }
             (count == frames.len()).then_some(Ok(()))
-        })?;
+        });
         *sent += count;
-        all.transpose().map(|all| all.is_some())
+        if count == frames.len() {
+            // What has been committed is whose who receives it, whatever ended meanwhile.
+            return Ok(true);
+        }
+        waited?.transpose().map(|all| all.is_some())
     }
 
     /// Sends a message; false when the deadline passed first.
