@@ -16,7 +16,7 @@ use crate::{
     family,
     kill_point::kill_point,
     members::Owner,
-    references::{Header, Held, Holders, Share, Shared},
+    references::{Header, Held, Holders, PATIENCE, Share, Shared},
     sync::{EventCount, RawMutex, WouldDeadlock, thread_id},
     sys::clock::Deadline,
 };
@@ -189,6 +189,8 @@ impl<T: Pod> Array<T> {
         };
         // Whoever had the lock and died has stored an owner or not.
         let claim = || self.claim_locked(arena.me(), range, is_dead);
+        // If a manager made it one sees to it in between whether that's still there.
+        let deadline = if self.shared.ward().is_some() { deadline.at_most(PATIENCE) } else { deadline };
         arena.locked_until(&self.shared.lock, deadline, claim).unwrap_or(Ok(None))
     }
 

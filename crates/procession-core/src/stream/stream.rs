@@ -193,8 +193,11 @@ impl Stream {
         Ok(data)
     }
 
-    fn patient(deadline: Deadline) -> Deadline {
-        deadline.max(Deadline::after(PATIENCE))
+    /// How long to wait for who is adding or taking something. If a manager made the stream not for longer: who waits sees to it in
+    /// between whether that's still there.
+    fn patient(&self, deadline: Deadline) -> Deadline {
+        let moment = Deadline::after(PATIENCE);
+        if self.ward.is_some() { moment } else { deadline.max(moment) }
     }
 
     /// The producers' lock; `None` when the deadline passed first.
@@ -202,7 +205,7 @@ impl Stream {
     pub(super) fn produce(&self, deadline: Deadline) -> Option<Producing<'static>> {
         let (ring, me) = (&self.record.ring, self.arena.me().tag());
         // The clock is dear, and hardly ever is there somebody.
-        ring.try_produce(me).or_else(|| ring.produce(me, self.arena, Stream::patient(deadline)))
+        ring.try_produce(me).or_else(|| ring.produce(me, self.arena, self.patient(deadline)))
     }
 
     /// The consumers' lock; `None` when the deadline passed first.
@@ -212,12 +215,18 @@ impl Stream {
         if let Some(consuming) = ring.try_consume(me) {
             return Ok(Some(consuming));
         }
-        self.record.consume(self.arena, Stream::patient(deadline))
+        self.record.consume(self.arena, self.patient(deadline))
     }
 
     /// Says that nothing will be sent any more. What has been sent is still received.
     pub(super) fn close(&self) -> Result<()> {
-        let Some(producing) = self.produce(Deadline::NEVER) else { return Ok(()) };
+        let producing = loop {
+            if let Some(producing) = self.produce(Deadline::NEVER) {
+                break producing;
+            } else if self.is_shut_down() {
+                return Ok(());
+            }
+        };
         self.record.closed.store(1, Release);
         drop(producing);
         kill_point!(StreamAfterClose);
