@@ -1,6 +1,6 @@
 //! What is given back when a manager ends, and what ends it.
 
-use crate::{assert_shut_down, common::assert_nothing_left};
+use crate::{assert_shut_down, common::assert_nothing_left, reason};
 use procession::{Dict, Event, List, Manager, Process, Queue, audit};
 
 /// Raw blocks, objects and references that there are.
@@ -183,5 +183,32 @@ pub(crate) fn a_long_chain_of_managers() {
     assert_shut_down("Event", event.wait());
     assert!(lists.iter().all(|list| list.len().unwrap_err().is_closed()));
     drop((lists, event));
+    assert_nothing_left();
+}
+
+/// Somebody puts something into a full queue, and is about to be told that there's room, when the manager ends: what he has put is freed
+/// once, and is nobody else's.
+pub(crate) fn what_is_put_at_that_moment() {
+    let other = Queue::<Vec<u8>>::unbounded().unwrap();
+    for round in 0..200 {
+        let manager = Manager::new().unwrap();
+        let full = manager.bounded_queue::<Vec<u8>>(1).unwrap();
+        full.put(&vec![1; 5000]).unwrap();
+        std::thread::scope(|scope| {
+            let putting = scope.spawn(|| full.put(&vec![2; 5000]));
+            crate::common::until_waiting(1, || full.statistics().waiters.len());
+            full.get().unwrap();
+            (0..round % 50).for_each(|_| std::hint::spin_loop());
+            manager.shutdown().unwrap();
+            (0..3).for_each(|_| other.put(&vec![7; 5000]).unwrap());
+            let put = putting.join().unwrap();
+            assert!(put.is_ok() || reason(put.unwrap_err()).contains("shut down"));
+        });
+        (0..3).for_each(|_| other.put(&vec![9; 5000]).unwrap());
+        for byte in [7, 7, 7, 9, 9, 9] {
+            assert_eq!(other.get().unwrap(), vec![byte; 5000]);
+        }
+    }
+    drop(other);
     assert_nothing_left();
 }

@@ -42,6 +42,7 @@ fn main() -> ExitCode {
             freeing::a_manager_in_a_message,
             freeing::a_manager_in_what_it_made,
             freeing::a_long_chain_of_managers,
+            freeing::what_is_put_at_that_moment,
             freeing::although_somebody_has_a_lock,
             deaths::the_last_holder_is_killed,
             deaths::one_of_several_holders_is_killed,
