@@ -72,14 +72,22 @@ fn random_kills_during_starts() {
             });
         }
         let mut rng = Rng::new("kills during starts");
+        // A family that loses one server after the other before it's of any use does without. So the next one dies after some starts,
+        // two of which may be served by spares of the one before; and without one up, whatever dies may be one that is coming up.
+        let mut due = 0;
         while kills.load(Relaxed) < KILLS {
+            let (server, is_due) = (forkserver(), good.load(Relaxed) >= due);
             // The server among them, and every other time only that.
-            let victims = children();
-            let victim = match forkserver() {
-                Some(server) if rng.below(2) == 0 => server,
+            let mut victims = children();
+            victims.retain(|victim| is_due || server.is_some_and(|server| server != *victim));
+            let victim = match server {
+                Some(server) if is_due && rng.below(2) == 0 => server,
                 _ if victims.is_empty() => continue,
                 _ => victims[rng.below(victims.len())],
             };
+            if server.is_none_or(|server| server == victim) {
+                due = good.load(Relaxed) + 3;
+            }
             if kill(victim).is_ok() {
                 count(&kills);
             }
