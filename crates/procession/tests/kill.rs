@@ -96,6 +96,7 @@ fn main() -> ExitCode {
         deaths::collections::at_every_step_of_a_list,
         deaths::collections::while_they_end,
         deaths::collections::what_a_dead_transaction_replaced_is_freed_without_another_death,
+        deaths::collections::what_a_dead_transaction_left_goes_with_its_dictionary,
         deaths::managers::a_manager_is_shut_down_although_who_does_it_dies,
         deaths::managers::a_manager_ends_although_its_last_holder_dies_in_that,
         deaths::managers::what_a_dead_one_was_making_is_nobodys,

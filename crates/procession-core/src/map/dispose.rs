@@ -105,6 +105,8 @@ pub(super) fn dispose(arena: &Arena, record: &MapRecord) {
                 shard.page.store(page, SeqCst);
             }
             shard.intent.store(0, SeqCst);
+            // It was named until now, and passed by: the next sweep looks again.
+            arena.count_death();
         }
     }
     for shard in record.shards(arena) {

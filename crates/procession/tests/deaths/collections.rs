@@ -400,3 +400,27 @@ pub(crate) fn what_a_dead_transaction_replaced_is_freed_without_another_death() 
         assert_nothing_left(point.name());
     }
 }
+
+/// What a dead one's transaction left is freed with the dictionary as well, though nobody used that since, and all the dead have been swept
+/// by then.
+pub(crate) fn what_a_dead_transaction_left_goes_with_its_dictionary() {
+    let change = |dict: Dict<u32, u32>, death: Death| {
+        death.arm();
+        let keys: Vec<u32> = (0..20).collect();
+        let keys: Vec<&u32> = keys.iter().collect();
+        dict.transaction(&keys, |view| keys.iter().for_each(|key| drop(view.insert(*key, 7)))).unwrap();
+    };
+    for point in [
+        KillPoint::MapAfterIntent,
+        KillPoint::MapAfterDecision,
+        KillPoint::MapAfterApply,
+        KillPoint::MapAfterWithdrawal,
+    ] {
+        let dict: Dict<u32, u32> = Dict::new().unwrap();
+        (0..20).for_each(|key| drop(dict.insert(&key, &key)));
+        super::die_in(change, dict.clone(), point, 0);
+        procession_core::sweep().unwrap();
+        drop(dict);
+        assert_nothing_left(point.name());
+    }
+}
