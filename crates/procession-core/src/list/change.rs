@@ -204,14 +204,14 @@ impl Locked<'_> {
         self.release_box(cell)?;
         let count = root.count(leaf).map_err(corrupted)?;
         if leaf + 1 == root.names.len() && at + 1 == count {
+            if at == 0 {
+                self.drop_last(root)?;
+                return Ok(Some(shares));
+            }
             let opened = root.leaf(leaf).map_err(corrupted)?;
             let position = opened.slot(at).map_err(corrupted)?.load(Relaxed);
             self.commit(|| opened.count_word().store(at as u64, Release));
             opened.give_back(position, cell.units());
-            if at == 0 {
-                // It's taken already; an empty leaf is no harm.
-                let _ = self.replace(vec![(leaf, Vec::new())], Vec::new());
-            }
             return Ok(Some(shares));
         }
         let mut items: Vec<Item<'_>> = self.cells(root, leaf)?.into_iter().map(Item::Old).collect();

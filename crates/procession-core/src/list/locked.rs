@@ -227,6 +227,18 @@ impl<'l> Locked<'l> {
         Ok(())
     }
 
+    /// Takes the last leaf out: needs no memory.
+    pub(super) fn drop_last(&self, root: Root<'static>) -> Result<()> {
+        let Some(last) = root.names.len().checked_sub(1).filter(|last| *last > 0) else {
+            return self.replace(vec![(0, Vec::new())], Vec::new());
+        };
+        let block = self.own_block(root.name(last).offset())?;
+        // The leaf before says itself how many values are in it.
+        self.commit(|| root.count_word().store(last as u64, Release));
+        self.gone.borrow_mut().1.push(block);
+        Ok(())
+    }
+
     /// The last leaf, if there is one.
     pub(super) fn last(&self) -> Result<Option<(Root<'static>, usize, Leaf<'static>)>> {
         let Some(root) = self.root()? else { return Ok(None) };
