@@ -12,6 +12,7 @@ mod growth;
 mod handles;
 mod histories;
 mod linearizable;
+mod memory;
 #[path = "../methods/mod.rs"]
 mod methods;
 mod model;
@@ -25,6 +26,9 @@ fn main() -> ExitCode {
     procession_testing::explain_with(|| {
         format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
     });
+    if let Ok(name) = std::env::var(memory::AT_THE_LIMIT) {
+        return memory::at_the_limit(&name);
+    }
     methods::adopt();
     let all = || {
         tests![
@@ -78,6 +82,9 @@ fn main() -> ExitCode {
         model::random_operations_on_few_keys,
         model::random_operations_on_many_keys,
         accounts::the_sum_stays_whoever_is_killed,
+        memory::every_operation_without_memory,
+        memory::full_and_empty_again,
+        memory::what_has_no_handles_is_taken_out_without_memory,
     ];
     procession_testing::run(methods::each(all).chain(once).chain(notes::tests()).collect())
 }
