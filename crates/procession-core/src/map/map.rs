@@ -230,7 +230,9 @@ impl Map {
     /// What the last holder of a shard's lock left half done is mended, if it's dead. Doesn't wait for anybody.
     pub(super) fn mend(&self, arena: &'static Arena, index: usize) -> Result<()> {
         let shard = self.shared.get().shard(arena, index)?;
-        if shard.lock.has_dead_holder(arena)
+        // An intent that nobody carries out was scribbled.
+        let is_nobodys = || shard.intent.load(Acquire) != 0 && shard.lock.holder().is_none();
+        if (shard.lock.has_dead_holder(arena) || is_nobodys())
             && let Some(how) = shard.lock.try_lock(arena.me().tag(), arena)
         {
             self.locked(arena, index, shard, how)?;
@@ -260,7 +262,7 @@ impl Map {
             return Ok(None);
         }
         let locked = Locked::new(arena, record, shard, index, shape);
-        if how == sync::Locked::Recovered {
+        if how == sync::Locked::Recovered || shard.intent.load(Relaxed) != 0 {
             if let Err(e) = locked.repair() {
                 // Its next holder is to know that it isn't mended.
                 std::mem::forget(locked);

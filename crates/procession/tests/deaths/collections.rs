@@ -408,7 +408,7 @@ pub(crate) fn what_a_dead_transaction_left_goes_with_its_dictionary() {
         death.arm();
         let keys: Vec<u32> = (0..20).collect();
         let keys: Vec<&u32> = keys.iter().collect();
-        dict.transaction(&keys, |view| keys.iter().for_each(|key| drop(view.insert(*key, 7)))).unwrap();
+        dict.transaction(&keys, |view| keys.iter().for_each(|key| _ = view.insert(*key, 7))).unwrap();
     };
     for point in [
         KillPoint::MapAfterIntent,
