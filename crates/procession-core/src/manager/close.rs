@@ -9,7 +9,7 @@ use crate::{
     sys::clock::Deadline,
     wait,
 };
-use std::{cell::Cell, sync::Arc};
+use std::{cell::RefCell, sync::Arc};
 
 /// Closes everything that ended managers made. False if that has to be done again, for somebody who was stopped was in the way, or
 /// there is no memory.
@@ -17,7 +17,7 @@ use std::{cell::Cell, sync::Arc};
 /// What is freed with that may have had the last handle of another manager, and so on: these are closed one after the other, not one within
 /// the other.
 pub(crate) fn finish(arena: &Arena) -> bool {
-    let Some(_finishing) = Finishing::begin() else { return false };
+    let Some(_finishing) = Finishing::begin(arena) else { return false };
     loop {
         let ended = ended(arena);
         if ended.is_empty() {
@@ -39,24 +39,46 @@ pub(crate) fn finish(arena: &Arena) -> bool {
 }
 
 thread_local! {
-    static IS_FINISHING: Cell<bool> = const { Cell::new(false) };
+    /// While the thread is closing what ended managers made: managers that nobody has any more, which are freed afterwards.
+    static POSTPONED: RefCell<Option<Vec<(u64, BlockState)>>> = const { RefCell::new(None) };
+}
+
+/// The manager, which nobody has any more, is freed when this thread has closed what others made, if it's at that.
+pub(crate) fn postpone(block: Block<'_>, state: BlockState) {
+    let _ = POSTPONED.try_with(|postponed| {
+        if let Some(postponed) = postponed.borrow_mut().as_mut() {
+            postponed.push((block.offset(), state));
+        }
+    });
 }
 
 /// While this is there, the thread is closing what ended managers made.
-struct Finishing;
+struct Finishing<'a>(&'a Arena);
 
-impl Finishing {
-    /// `None`: it's at it. (Lazily: one that is dropped says that it is not.)
-    fn begin() -> Option<Finishing> {
-        // A thread that is ending doesn't remember.
-        let was = IS_FINISHING.try_with(|is_finishing| is_finishing.replace(true));
-        (!was.unwrap_or(false)).then(|| Finishing)
+impl Finishing<'_> {
+    /// `None`: it's at it.
+    fn begin(arena: &Arena) -> Option<Finishing<'_>> {
+        let begin = |postponed: &RefCell<Option<Vec<_>>>| {
+            let mut postponed = postponed.borrow_mut();
+            let is_first = postponed.is_none();
+            postponed.get_or_insert_default();
+            is_first
+        };
+        // A thread that is ending doesn't remember. (Lazily: one that is dropped says that it's over.)
+        POSTPONED.try_with(begin).unwrap_or(true).then(|| Finishing(arena))
     }
 }
 
-impl Drop for Finishing {
+impl Drop for Finishing<'_> {
     fn drop(&mut self) {
-        let _ = IS_FINISHING.try_with(|is_finishing| is_finishing.set(false));
+        let postponed = POSTPONED.try_with(RefCell::take).ok().flatten();
+        for (offset, state) in postponed.unwrap_or_default() {
+            if let Ok(block) = self.0.block(offset)
+                && !self.0.end_held(block, state)
+            {
+                self.0.count_death();
+            }
+        }
     }
 }
 

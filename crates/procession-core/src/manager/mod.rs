@@ -2,7 +2,7 @@
 
 mod close;
 
-pub(crate) use close::{doubt, finish};
+pub(crate) use close::{doubt, finish, postpone};
 
 use crate::{
     arena::{Arena, Kind, Object, Stable},

@@ -83,6 +83,7 @@ pub(crate) fn before_end(arena: &Arena, block: Block<'_>, state: BlockState) -> 
     {
         record.life.end(arena);
         if !manager::finish(arena) {
+            manager::postpone(block, state);
             return false;
         }
     }
