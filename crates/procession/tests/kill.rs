@@ -123,6 +123,11 @@ fn workout(rounds: usize) {
             drop(Loan::new(&vec![7; size], &[]).unwrap());
         }
         serve_oneself();
+        // Gives memory back.
+        let dict = procession::Dict::new().unwrap();
+        dict.extend((0..100_u32).map(|key| (key, vec![0_u8; 400]))).unwrap();
+        dict.clear().unwrap();
+        drop(dict);
         share(&Everything::new(), round as u64);
         procession_core::sweep().unwrap();
     }
