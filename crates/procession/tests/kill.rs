@@ -125,7 +125,7 @@ fn workout(rounds: usize) {
         serve_oneself();
         // Gives memory back.
         let dict = procession::Dict::<u32, Vec<u8>>::new().unwrap();
-        dict.extend((0..100_u32).map(|key| (key, vec![0_u8; 400]))).unwrap();
+        dict.extend((0..500_u32).map(|key| (key, vec![0_u8; 400]))).unwrap();
         dict.clear().unwrap();
         drop(dict);
         share(&Everything::new(), round as u64);
