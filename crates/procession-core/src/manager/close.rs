@@ -123,10 +123,14 @@ fn pinned(block: Block<'_>, state: BlockState, header: &Header) -> Option<(Handl
     Some((Handle { offset: block.offset(), generation }, kind))
 }
 
+/// What the object begins with.
+fn header<'a>(arena: &'a Arena, share: &Share) -> Option<&'a Header> {
+    arena.block(share.target().offset).and_then(|block| arena.record(block)).ok()
+}
+
 /// Whether the manager of that record made the object.
 fn is_of(arena: &Arena, share: &Share, record: &ManagerRecord) -> bool {
-    let header = arena.block(share.target().offset).and_then(|block| arena.record::<Header>(block));
-    header.is_ok_and(|header| header.made_by.is(arena, record))
+    header(arena, share).is_some_and(|header| header.made_by.is(arena, record))
 }
 
 /// Closes an object that this process has. False if it can't be done now.
@@ -138,9 +142,7 @@ fn close(arena: &Arena, share: &Arc<Share>) -> bool {
         is_cleared = object.clear(share);
     });
     kill_point!(ManagerAfterClear);
-    if is_cleared && let Ok(header) = arena.block(share.target().offset).and_then(|block| arena.record(block))
-    {
-        let header: &Header = header;
+    if is_cleared && let Some(header) = header(arena, share) {
         header.made_by.set_closed();
         kill_point!(ManagerAfterMark);
     }
