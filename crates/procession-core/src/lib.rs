@@ -40,7 +40,7 @@ pub use error::{Error, ErrorKind, Result};
 pub use members::{Owner, SLOTS};
 pub use references::{Parcel, Share};
 pub use rustix::process::Signal;
-pub use sys::clock::Deadline;
+pub use sys::clock::{Deadline, now};
 
 /// Whether this process may use its family's objects. In a root this makes the family, if there is none yet.
 ///

@@ -32,6 +32,11 @@ pub(crate) fn decode<T: DeserializeOwned>(bytes: &[u8], shares: &[Arc<Share>]) -
     if shares.is_empty() { take(bytes) } else { travel::receiving(shares, || take(bytes)) }
 }
 
+/// The value that the bytes begin with, which has no handles in it, and the bytes after it.
+pub(crate) fn decode_first<T: DeserializeOwned>(bytes: &[u8]) -> Result<(T, &[u8])> {
+    postcard::take_from_bytes(bytes).map_err(|e| failed("decode", type_name::<T>(), e))
+}
+
 #[inline(always)]
 fn take<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     match postcard::take_from_bytes(bytes) {

@@ -21,7 +21,10 @@ pub enum TaskError {
     /// It ran longer than it may, and its process was killed.
     #[error("the task ran longer than it may")]
     TimedOut,
-    /// It was taken back before it had run to its end: its pool was terminated.
+    /// It needed more memory than its process may have (see [`memory_limit`](crate::PoolBuilder::memory_limit)), which ended its process.
+    #[error("the task needed more memory than its process may have")]
+    OutOfMemory,
+    /// It was taken back before it had run to its end: its pool was terminated, or somebody cancelled it.
     #[error("the task was cancelled")]
     Cancelled,
     /// Its arguments or its value could not be encoded or decoded; the text names the type.

@@ -155,6 +155,7 @@ mod shared;
 mod sync;
 mod task;
 mod travel;
+pub mod worker;
 
 /// What can lie in shared memory: plain data, any bits of which are a value.
 #[doc(no_inline)]
@@ -169,7 +170,10 @@ pub use list::List;
 pub use manager::Manager;
 pub use panics::PanicInfo;
 pub use plain::Plain;
-pub use pool::{AsyncResult, Pool, PoolBuilder, PoolStatistics};
+pub use pool::{
+    AsyncResult, Imap, Pool, PoolBuilder, PoolSize, PoolStatistics, Progress, TaskOptions, WorkerState,
+    WorkerStatistics,
+};
 pub use process::{Builder, Process, Stdio};
 #[doc(no_inline)]
 pub use procession_core::{
@@ -186,7 +190,7 @@ pub use sync::{
     OnceValue, Permit, ReadGuard, ReentrantMutex, ReentrantMutexGuard, RwLock, Semaphore, TryLockResult,
     WriteGuard,
 };
-pub use task::Task;
+pub use task::{Initializer, Task};
 
 /// Python's name for a [`Mutex`].
 pub type Lock<T> = Mutex<T>;

@@ -3,7 +3,10 @@
 
 #![allow(unsafe_code)]
 
-use crate::{codec, panics};
+use crate::{
+    codec,
+    panics::{self, PanicInfo},
+};
 use procession_core::{
     Parcel, Share,
     start::{Descriptor, Verdict},
@@ -53,6 +56,25 @@ fn recall<F: 'static>() -> F {
     unsafe { std::mem::transmute_copy(&()) }
 }
 
+/// A function that gets a pool's workers ready, with the arguments `Args`: a tuple of up to eight.
+///
+/// Implemented for every `fn` item and every closure that captures nothing. What it returns stays in the worker, so it can be
+/// anything.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` can't initialise a worker with the arguments `{Args}`",
+    label = "not a function of these arguments that can travel",
+    note = "it must be a `fn` item or a closure that captures nothing, of up to eight parameters",
+    note = "arguments are a tuple with one item for each parameter: `()`, `(a,)`, `(a, b)`, …"
+)]
+pub trait Initializer<Args>: 'static {
+    /// What it returns.
+    type State: 'static;
+
+    /// Calls it. Not for use by hand.
+    #[doc(hidden)]
+    fn call(arguments: Args) -> Self::State;
+}
+
 macro_rules! tasks {
     ($($name:ident)*) => {
         impl<F, R, $($name),*> Task<($($name,)*)> for F
@@ -61,6 +83,19 @@ macro_rules! tasks {
             R: Serialize + DeserializeOwned,
         {
             type Output = R;
+
+            #[allow(non_snake_case, reason = "the parameters are named like their types")]
+            fn call(($($name,)*): ($($name,)*)) -> R {
+                recall::<F>()($($name),*)
+            }
+        }
+
+        impl<F, R, $($name),*> Initializer<($($name,)*)> for F
+        where
+            F: Fn($($name),*) -> R + 'static,
+            R: 'static,
+        {
+            type State = R;
 
             #[allow(non_snake_case, reason = "the parameters are named like their types")]
             fn call(($($name,)*): ($($name,)*)) -> R {
@@ -107,6 +142,15 @@ fn run<F: Task<Args>, Args: DeserializeOwned>(
         Ok(arguments) => codec::encode(&F::call(arguments), &mut result.bytes),
         Err(e) => Err(e),
     });
+    verdict(outcome, result)
+}
+
+/// How a run ended: the handles in its value, which has been encoded, or what went wrong instead.
+#[inline]
+pub(crate) fn verdict(
+    outcome: Result<procession_core::Result<Vec<Arc<Share>>>, PanicInfo>,
+    result: &mut Parcel,
+) -> Verdict {
     match outcome {
         Ok(Ok(shares)) => {
             if !shares.is_empty() {

@@ -11,7 +11,7 @@ use procession::{
 };
 use procession_core::{
     Deadline,
-    pool::{Inbox, Link, Loan, Receiver, Results, Tasks, Worker},
+    pool::{Inbox, Link, Loan, Receiver, Results, Span, Stamps, Tasks, Worker},
     start::{Descriptor, Verdict},
 };
 use procession_testing::{Census, Test, processes_with};
@@ -171,6 +171,8 @@ impl Receiver for Count {
         self.0
     }
 
+    fn span(&mut self, _: Span) {}
+
     fn deliver(&mut self, results: Results) {
         assert!(
             results
@@ -203,7 +205,7 @@ fn serve_oneself() {
     // Long enough that the worker sleeps, and has to be woken.
     std::thread::sleep(Duration::from_millis(1));
     let (count, ticket) =
-        link.give(ECHO.id().unwrap(), &tasks, 0..5).unwrap().expect("an empty ring has room");
+        link.give(ECHO.id().unwrap(), &tasks, 0..5, Stamps::Spans).unwrap().expect("an empty ring has room");
     assert_eq!(count, 5);
     let mut left = Count(5);
     // A task may come back before it's run; then it's the owner's again.

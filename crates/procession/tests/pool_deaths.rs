@@ -133,6 +133,7 @@ impl Drop for Ledger {
 const KILLS: usize = 2000;
 
 fn random_kills_lose_one_task_each() {
+    drop(Pool::new(1).unwrap());
     let before = Census::take_at_rest();
     let ledger = Ledger::new("kills");
     let pool = Pool::new(4).unwrap();
@@ -202,6 +203,7 @@ fn random_kills_lose_one_task_each() {
     let statistics = pool.statistics();
     assert_eq!(statistics.done + statistics.failed, outcomes.len() as u64);
     pool.join().unwrap();
+    drop(pool);
     before.wait_until_back();
     let audit = procession::audit().unwrap();
     assert_eq!((audit.objects.len(), audit.blocks, audit.leaked, audit.members), (0, 0, 0, 1), "{audit:?}");

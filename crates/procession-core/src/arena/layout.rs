@@ -9,7 +9,7 @@ use crate::{
 
 pub(super) const MAGIC: u64 = u64::from_le_bytes(*b"PROCESS\x01");
 /// To be raised with every change of a shared layout.
-pub(super) const LAYOUT_VERSION: u64 = 4;
+pub(super) const LAYOUT_VERSION: u64 = 5;
 
 /// The unit in which the arena grows.
 pub(crate) const CHUNK: usize = 64 << 10;

@@ -8,6 +8,7 @@ use crate::{
     family,
     sys::clock::Deadline,
 };
+use std::sync::atomic::AtomicBool;
 
 /// Where all workers of a pool ring for their owner.
 ///
@@ -20,6 +21,8 @@ pub struct Inbox {
     arena: &'static Arena,
     pub(super) offset: u64,
     record: &'static PoolRecord,
+    /// Whether the record's block has been given back.
+    is_free: AtomicBool,
 }
 
 impl Inbox {
@@ -33,7 +36,7 @@ impl Inbox {
         let block = arena.alloc_stable(Stable::Pool)?;
         let record: &PoolRecord = arena.record(block)?;
         record.attended.store(0, Relaxed);
-        Ok(Inbox { arena, offset: block.offset(), record })
+        Ok(Inbox { arena, offset: block.offset(), record, is_free: AtomicBool::new(false) })
     }
 
     /// Waits until `ready` gives something: it's called after every result, and after every death. It must look after the
@@ -71,13 +74,21 @@ impl Inbox {
     }
 }
 
-impl Drop for Inbox {
-    fn drop(&mut self) {
-        // Workers that still end may ring here once more; the block's class makes that harmless.
-        if let Ok(family) = family::current()
+impl Inbox {
+    /// Gives back the memory of a pool that has ended, though threads may still look at it: as workers may that still end. The block's
+    /// class makes that harmless.
+    pub fn free(&self) {
+        if !self.is_free.swap(true, SeqCst)
+            && let Ok(family) = family::current()
             && let Ok(block) = family.arena.block(self.offset)
         {
             family.arena.free(block, family.arena.me());
         }
+    }
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        self.free();
     }
 }

@@ -4,11 +4,12 @@ use super::{
     claim::Claim,
     inbox::Inbox,
     record::LinkRecord,
-    wire::{BATCH, CLAIM_AT, LENT_RESULT, Lent, Results, Tasks, take_over},
+    report::{Report, Span},
+    wire::{BATCH, CLAIM_AT, LENT_RESULT, Lent, Results, SPAN, Stamps, Tasks, take_over},
 };
 use crate::{
     arena::{Arena, BlockState, Handle, Stable},
-    atomic::Ordering::{Relaxed, Release},
+    atomic::Ordering::{Acquire, Relaxed, Release},
     error::{Error, Result},
     family,
     kill_point::kill_point,
@@ -46,6 +47,9 @@ pub trait Receiver {
 
     /// Takes results: all that are expected, or some of them.
     fn deliver(&mut self, results: Results);
+
+    /// Takes the time of the task whose result comes next, if the batch was given with [`Stamps::Spans`].
+    fn span(&mut self, span: Span);
 }
 
 /// Names a batch of tasks that was handed out: where its claim word is.
@@ -75,6 +79,7 @@ impl Link {
         record.closed.store(0, Relaxed);
         record.tasks.reset();
         record.results.reset();
+        record.report.reset();
         let tasks = Producer::new(&record.tasks, LinkRecord::task_data(data)?);
         let results = Consumer::new(&record.results, LinkRecord::result_data(data)?);
         let handle = arena.publish::<LinkRecord>(block);
@@ -104,13 +109,13 @@ impl Link {
         function: FunctionId,
         tasks: &Tasks,
         range: Range<usize>,
+        stamps: Stamps,
     ) -> Result<Option<(usize, Ticket)>> {
         let count = tasks.fitting(range.clone(), Link::BATCH_BYTES);
         let bytes = tasks.slice(range.start..range.start + count);
         let claim = Claim::initial(count as u32).to_le_bytes();
-        let (offset, signature) = (function.offset.to_le_bytes(), function.signature.to_le_bytes());
-        let parts: [&[u8]; 5] = [&(count as u32).to_le_bytes(), &claim, &offset, &signature, bytes];
-        let Some(at) = self.tasks.push(BATCH, &parts)? else { return Ok(None) };
+        let parts: [&[u8]; 4] = [&(count as u32).to_le_bytes(), &claim, &function.to_bytes(), bytes];
+        let Some(at) = self.tasks.push(BATCH | stamps as u8, &parts)? else { return Ok(None) };
         self.record.work.notify();
         Ok(Some((count, Ticket(at + CLAIM_AT))))
     }
@@ -133,6 +138,16 @@ impl Link {
 
     fn claim(&self, ticket: Ticket) -> Option<Claim<'_>> {
         self.tasks.holds(ticket.0 - CLAIM_AT).then(|| Claim::new(self.tasks.data().word(ticket.0)))
+    }
+
+    /// What the worker says of itself.
+    pub fn report(&self) -> Report {
+        self.record.report.read()
+    }
+
+    /// Whether the worker aborted because it got no more memory; asked after its end.
+    pub fn has_starved(&self) -> bool {
+        self.record.report.starved.load(Acquire) != 0
     }
 
     /// Whether there are results to receive.
@@ -178,7 +193,7 @@ impl Link {
         let mut expected = receiver.expected();
         loop {
             let before = bytes.len() - frames.rest();
-            let frame = Link::small_or_large(frames.next());
+            let frame = Link::kind_of(frames.next());
             if count > 0 && (count == expected || !matches!(frame, Ok(Some(Frame::Small)))) {
                 receiver.deliver(Results::Frames { bytes: bytes[start..before].to_vec(), count });
                 total += count;
@@ -193,6 +208,10 @@ impl Link {
             };
             match frame {
                 Frame::Small => count += 1,
+                Frame::Span(span) => {
+                    receiver.span(span);
+                    start = bytes.len() - frames.rest();
+                }
                 Frame::Large(verdict, reference) => {
                     let large = take_over(arena, reference, worker)?;
                     kill_point!(ResultAfterTakeOver);
@@ -206,8 +225,14 @@ impl Link {
     }
 
     #[inline]
-    fn small_or_large(frame: Option<Result<ring::Frame<'_>>>) -> Result<Option<Frame>> {
+    fn kind_of(frame: Option<Result<ring::Frame<'_>>>) -> Result<Option<Frame>> {
         let Some(frame) = frame.transpose()? else { return Ok(None) };
+        if frame.kind == SPAN {
+            let span = Span::parse(frame.payload);
+            return span
+                .map(|span| Some(Frame::Span(span)))
+                .ok_or_else(|| Error::corrupted("a span of time is cut off"));
+        }
         let verdict = Verdict::from_bits(frame.kind & !LENT_RESULT)
             .ok_or_else(|| Error::corrupted(format_args!("a result of kind {}", frame.kind)))?;
         Ok(Some(if frame.kind & LENT_RESULT == 0 {
@@ -261,4 +286,5 @@ impl Drop for Link {
 enum Frame {
     Small,
     Large(Verdict, Lent),
+    Span(Span),
 }

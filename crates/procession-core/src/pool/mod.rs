@@ -7,11 +7,13 @@ mod claim;
 mod inbox;
 mod link;
 mod record;
+mod report;
 mod wire;
 mod worker;
 
 pub use inbox::Inbox;
 pub use link::{Link, Receiver, Ticket};
 pub(crate) use record::LinkRecord;
-pub use wire::{INLINE, Loan, Results, Tasks};
-pub use worker::Worker;
+pub use report::{Report, Span};
+pub use wire::{INLINE, Loan, Results, Stamps, Tasks};
+pub use worker::{Waiting, Worker, task_number};

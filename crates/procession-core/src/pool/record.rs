@@ -1,6 +1,9 @@
 //! The shared records: a pool's words, and a worker's link.
 
-use super::wire::{BATCH, BATCH_HEADER, LENT_RESULT, Lent, next_task};
+use super::{
+    report::ReportRecord,
+    wire::{BATCH, BATCH_HEADER, LENT_RESULT, Lent, next_task},
+};
 use crate::{
     arena::{Arena, Block, Kind, Object, Shared, Stable},
     atomic::{AtomicU32, AtomicU64, Ordering::Acquire},
@@ -44,6 +47,8 @@ pub(crate) struct LinkRecord {
     pub(super) room: EventCount,
     pub(super) tasks: Ring,
     pub(super) results: Ring,
+    /// What the worker says of itself.
+    pub(super) report: ReportRecord,
 }
 
 // SAFETY: bounds: fixed size. Aliasing: only atomics, valid for any bits. Lifetime: no pointers.
@@ -80,7 +85,7 @@ impl LinkRecord {
             let bytes = snapshot(&self.tasks, &LinkRecord::task_data(block)?)?;
             for frame in Frames::new(&bytes) {
                 let frame = frame?;
-                if frame.kind == BATCH {
+                if frame.kind & BATCH != 0 {
                     let mut tasks = frame.payload.get(BATCH_HEADER..).unwrap_or_default();
                     while !tasks.is_empty() {
                         if let (argument, true) = next_task(&mut tasks)? {

@@ -2,8 +2,9 @@
 //!
 //! | ring | frame kind | payload |
 //! |---|---|---|
-//! | tasks | `BATCH` | count (4), claim word (8), function (8 + 8), then each task: length (4, top bit: lent), argument |
+//! | tasks | `BATCH`, with the bits of its `Stamps` | count (4), claim word (8), function (8 + 8), then each task: length (4, top bit: lent), argument |
 //! | results | a `Verdict`, with bit 3 if lent | the result's bytes |
+//! | results | `SPAN` | when the task whose result comes next began and ended (8 + 8) |
 //!
 //! An argument or result of more than `INLINE` bytes, or with handles in it, lies in a block of its own, behind the list of
 //! those handles, and a reference (offset, length) travels instead.
@@ -23,6 +24,21 @@ use std::sync::Arc;
 pub const INLINE: usize = 8 << 10;
 
 pub(super) const BATCH: u8 = 1;
+pub(super) const BEGINNINGS: u8 = 2;
+pub(super) const SPANS: u8 = 4;
+
+/// What a worker is to say of each task of a batch, beside its result.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[repr(u8)]
+pub enum Stamps {
+    /// Nothing.
+    None = 0,
+    /// When it began: see `Report::since`.
+    Beginnings = BEGINNINGS,
+    /// That, and afterwards when it began and ended: see `Receiver::span`.
+    Spans = BEGINNINGS | SPANS,
+}
+
 /// In the payload of a batch, before the tasks: count, claim, function.
 pub(super) const BATCH_HEADER: usize = 4 + 8 + 16;
 /// The position of the claim word after that of the frame's header.
@@ -32,6 +48,7 @@ pub(super) const CLAIM_AT: u64 = 8;
 pub(super) const FUNCTION_AT: usize = 12;
 
 pub(super) const LENT_RESULT: u8 = 8;
+pub(super) const SPAN: u8 = 16;
 const LENT_TASK: u32 = 1 << 31;
 
 /// A block in shared memory that holds bytes for somebody else to read.

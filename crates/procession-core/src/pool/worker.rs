@@ -3,11 +3,17 @@
 use super::{
     claim::Claim,
     record::{LinkRecord, PoolRecord},
-    wire::{BATCH, BATCH_HEADER, CLAIM_AT, FUNCTION_AT, INLINE, LENT_RESULT, Lent, next_task},
+    wire::{
+        BATCH, BATCH_HEADER, BEGINNINGS, CLAIM_AT, FUNCTION_AT, INLINE, LENT_RESULT, Lent, SPAN, SPANS,
+        next_task,
+    },
 };
 use crate::{
     arena::{Arena, Handle},
-    atomic::Ordering::Acquire,
+    atomic::{
+        AtomicU64,
+        Ordering::{AcqRel, Acquire, Relaxed},
+    },
     error::{Error, Result},
     family,
     kill_point::kill_point,
@@ -15,9 +21,43 @@ use crate::{
     references::{Holder, Parcel},
     ring::{Consumer, Producer},
     start::{Function, FunctionId, Verdict},
-    sys::clock::Deadline,
+    sys::{clock::Deadline, signals},
     wait,
 };
+use std::sync::OnceLock;
+
+/// The records of the link that this process is the worker of.
+static ATTACHED: OnceLock<(&LinkRecord, &PoolRecord)> = OnceLock::new();
+
+/// How many tasks this process has run as a worker.
+static TASK: AtomicU64 = AtomicU64::new(0);
+
+/// How many tasks this process has run to their end as a pool's worker.
+pub fn task_number() -> u64 {
+    TASK.load(Relaxed)
+}
+
+/// While there is one, the pool that this process works for knows that it waits for another task of the same pool, and has somebody
+/// else run that.
+#[derive(Debug)]
+pub struct Waiting(&'static LinkRecord);
+
+impl Waiting {
+    /// Says so; `None` if this process is no pool's worker.
+    pub fn begin() -> Option<Waiting> {
+        let (link, pool) = ATTACHED.get()?;
+        if link.report.waiting.fetch_add(1, AcqRel) == 0 {
+            pool.call_attention();
+        }
+        Some(Waiting(link))
+    }
+}
+
+impl Drop for Waiting {
+    fn drop(&mut self) {
+        self.0.report.waiting.fetch_sub(1, AcqRel);
+    }
+}
 
 /// The worker's side of a link: runs tasks until its owner closes the link, or dies.
 #[derive(Debug)]
@@ -33,7 +73,7 @@ pub struct Worker {
 
 /// What there is to do next.
 enum Next {
-    Batch { at: u64, space: usize },
+    Batch { kind: u8, at: u64, space: usize },
     End,
 }
 
@@ -54,7 +94,16 @@ impl Worker {
         let pool = record.pool(arena)?;
         let tasks = Consumer::new(&record.tasks, LinkRecord::task_data(data)?);
         let results = Producer::new(&record.results, LinkRecord::result_data(data)?);
+        record.report.begin();
+        let _ = ATTACHED.set((record, pool));
+        // Ctrl-C goes to the whole group of processes: its owner decides what comes of it.
+        signals::shrug_off(libc::SIGINT);
         Ok(Worker { arena, handle, record, pool, owner, tasks, results })
+    }
+
+    /// Has it known if this process aborts because it got no more memory.
+    pub fn note_starvation(&self) {
+        signals::note_starvation(&self.record.report.starved);
     }
 
     /// Runs tasks until there will be no more.
@@ -65,7 +114,10 @@ impl Worker {
     pub fn serve(&mut self) -> Result<()> {
         let (mut batch, mut result) = (Vec::new(), Parcel::default());
         let mut known: Option<(FunctionId, Result<Function>)> = None;
-        while let Next::Batch { at, space } = self.next(&mut batch)? {
+        self.record.report.set_ready();
+        self.pool.call_attention();
+        while let Next::Batch { kind, at, space } = self.next(&mut batch)? {
+            self.record.report.begin();
             let id = FunctionId::parse(batch.get(FUNCTION_AT..).unwrap_or_default())?;
             if known.as_ref().is_none_or(|(known, _)| *known != id) {
                 known = Some((id, Function::resolve(id)));
@@ -88,10 +140,18 @@ impl Worker {
                     Ok(function) => function.run(argument, &[], &mut result),
                 };
                 family::end_if_forked();
+                TASK.store(TASK.load(Relaxed) + 1, Relaxed);
+                if kind & BEGINNINGS != 0 {
+                    let span = self.record.report.next();
+                    if kind & SPANS != 0 && !self.push(SPAN, &span.to_bytes())? {
+                        return Ok(());
+                    }
+                }
                 if !self.answer(verdict, &mut result)? {
                     return Ok(());
                 }
             }
+            self.record.report.end();
             self.tasks.retire(space);
         }
         self.hand_over();
@@ -112,7 +172,7 @@ impl Worker {
     fn next(&mut self, batch: &mut Vec<u8>) -> Result<Next> {
         let (tasks, record, arena, owner) = (&mut self.tasks, self.record, self.arena, self.owner);
         let mut look = || match tasks.peek(batch) {
-            Ok(Some((BATCH, at, space))) => Some(Ok(Next::Batch { at, space })),
+            Ok(Some((kind, at, space))) if kind & BATCH != 0 => Some(Ok(Next::Batch { kind, at, space })),
             Ok(Some((kind, ..))) => Some(Err(Error::corrupted(format_args!("a task of kind {kind}")))),
             Ok(None) => {
                 let end = record.closed.load(Acquire) != 0 || !arena.members().is_alive(owner);
@@ -146,7 +206,7 @@ impl Worker {
             }
         }
         let result = &result.bytes;
-        if self.results.push(kind, &[result])?.is_none() && !self.wait_for_room(kind, result)? {
+        if !self.push(kind, result)? {
             return Ok(false);
         }
         if let Some(envelope) = handles {
@@ -158,6 +218,12 @@ impl Worker {
             self.pool.call_attention();
         }
         Ok(true)
+    }
+
+    /// Puts a frame into the ring of results, when there is room; false when the owner is gone.
+    #[inline]
+    fn push(&mut self, kind: u8, payload: &[u8]) -> Result<bool> {
+        Ok(self.results.push(kind, &[payload])?.is_some() || self.wait_for_room(kind, payload)?)
     }
 
     #[cold]

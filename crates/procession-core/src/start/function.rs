@@ -39,7 +39,7 @@ impl Verdict {
     }
 
     /// The verdict for what the library could not do.
-    pub(crate) fn refuse(error: &Error, out: &mut Parcel) -> Verdict {
+    pub fn refuse(error: &Error, out: &mut Parcel) -> Verdict {
         out.clear();
         error.encode(&mut out.bytes);
         Verdict::Refused
@@ -98,7 +98,20 @@ pub struct FunctionId {
 }
 
 impl FunctionId {
-    pub(crate) fn parse(bytes: &[u8]) -> Result<FunctionId> {
+    /// The name as it travels.
+    pub fn to_bytes(self) -> [u8; 16] {
+        let mut bytes = [0; 16];
+        bytes[..8].copy_from_slice(&self.offset.to_le_bytes());
+        bytes[8..].copy_from_slice(&self.signature.to_le_bytes());
+        bytes
+    }
+
+    /// The name at the beginning of these bytes.
+    ///
+    /// # Errors
+    ///
+    /// Corrupted when it's cut off.
+    pub fn parse(bytes: &[u8]) -> Result<FunctionId> {
         let word = |at: usize| Some(u64::from_le_bytes(bytes.get(at..at + 8)?.try_into().ok()?));
         match (word(0), word(8)) {
             (Some(offset), Some(signature)) => Ok(FunctionId { offset, signature }),

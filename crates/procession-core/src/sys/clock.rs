@@ -4,8 +4,8 @@ use crate::atomic::{AtomicU64, Ordering::Acquire};
 use rustix::time::{ClockId, clock_gettime};
 use std::{cmp::Ordering, time::Duration};
 
-/// Nanoseconds on `CLOCK_MONOTONIC`.
-pub(crate) fn now() -> u64 {
+/// Nanoseconds on `CLOCK_MONOTONIC`, which is the same in all processes of a machine.
+pub fn now() -> u64 {
     let t = clock_gettime(ClockId::Monotonic);
     t.tv_sec as u64 * 1_000_000_000 + t.tv_nsec as u64
 }
@@ -34,6 +34,11 @@ impl Deadline {
     pub fn after(timeout: Duration) -> Deadline {
         let at = now().saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX));
         Deadline { at, news: None }
+    }
+
+    /// The moment at which [`now`] is `nanoseconds`.
+    pub fn at(nanoseconds: u64) -> Deadline {
+        Deadline { at: nanoseconds, news: None }
     }
 
     /// Whether the moment has come.

@@ -1,6 +1,11 @@
-//! Signal masks and ignored signals, as sets of bits (signal 1 is bit 0).
+//! Signal masks and ignored signals, as sets of bits (signal 1 is bit 0); the handlers of a pool's workers.
 
-use std::{mem::MaybeUninit, ptr};
+use crate::atomic::{AtomicU32, Ordering::Release};
+use std::{
+    mem::MaybeUninit,
+    ptr,
+    sync::atomic::{AtomicPtr, Ordering},
+};
 
 /// The highest signal.
 const SIGNALS: i32 = 64;
@@ -39,4 +44,53 @@ pub(crate) fn ignore(signal: i32, ignored: bool) {
     // SAFETY: bounds: numbers only; the kernel refuses those that can't be changed. Aliasing: no handler of ours is
     // replaced. Lifetime: no memory is passed.
     unsafe { libc::signal(signal, action) };
+}
+
+/// Has a signal do nothing, if its effect is the default one. Unlike an ignored signal it has that effect again in whatever program
+/// this process starts.
+pub(crate) fn shrug_off(signal: i32) {
+    extern "C" fn nothing(_: i32) {}
+    // SAFETY: bounds: one action, all zeros of which are one without flags, mask or handler. Aliasing: ours alone; a handler that
+    // isn't the default is put back. Lifetime: the handler is a function of this program, and touches nothing.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = nothing as *const () as usize;
+        action.sa_flags = libc::SA_RESTART;
+        let mut old: libc::sigaction = std::mem::zeroed();
+        if libc::sigaction(signal, &raw const action, &raw mut old) == 0 && old.sa_sigaction != libc::SIG_DFL
+        {
+            libc::sigaction(signal, &raw const old, ptr::null_mut());
+        }
+    }
+}
+
+/// Where `note_starvation` notes it.
+static STARVED: AtomicPtr<AtomicU32> = AtomicPtr::new(ptr::null_mut());
+
+/// Has the word set to 1 when this process aborts and the last thing that went wrong in that thread was that it got no memory. (An
+/// allocation that fails leaves ENOMEM, and a Rust program that can't go on without it aborts.)
+pub(crate) fn note_starvation(word: &'static AtomicU32) {
+    extern "C" fn aborted(signal: i32) {
+        // SAFETY: bounds: this thread's errno, and a word that is never freed. Aliasing: one is the thread's own, the other atomic.
+        // Lifetime: static. All of it may be done in a signal handler.
+        unsafe {
+            if *libc::__errno_location() == libc::ENOMEM
+                && let Some(word) = STARVED.load(Ordering::Acquire).as_ref()
+            {
+                word.store(1, Release);
+            }
+            // It comes again when this returns, and ends the process.
+            libc::signal(signal, libc::SIG_DFL);
+            libc::raise(signal);
+        }
+    }
+    STARVED.store(ptr::from_ref(word).cast_mut(), Ordering::Release);
+    // SAFETY: bounds: one action, as above, for a number. Aliasing: ours alone; who wants another handler replaces this one. Lifetime:
+    // the handler is a function of this program.
+    unsafe {
+        let mut action: libc::sigaction = std::mem::zeroed();
+        action.sa_sigaction = aborted as *const () as usize;
+        action.sa_flags = libc::SA_ONSTACK;
+        libc::sigaction(libc::SIGABRT, &raw const action, ptr::null_mut());
+    }
 }

@@ -4,7 +4,7 @@ use procession_core::{Error, ErrorKind, Result};
 use std::{
     panic::{AssertUnwindSafe, catch_unwind},
     sync::{
-        Arc, Condvar, Mutex,
+        Arc, Condvar, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
         mpsc,
     },
@@ -13,10 +13,12 @@ use std::{
 
 type Callback = Box<dyn FnOnce() + Send>;
 
-/// Queues callbacks for a pool's callback thread, which ends with this value.
+/// Queues callbacks for a pool's callback thread, which ends with its pool.
 pub(super) struct Callbacks {
-    queue: mpsc::Sender<Callback>,
-    thread: ThreadId,
+    /// Gone once the pool has ended.
+    queue: Mutex<Option<mpsc::Sender<Callback>>>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
+    id: ThreadId,
     /// Callbacks of tasks that are not done: while there are any, results are received as they come.
     wanted: AtomicUsize,
     /// Callbacks that are queued or running.
@@ -56,16 +58,40 @@ impl Callbacks {
         };
         let thread = thread::Builder::new().name(format!("{name}-callbacks")).spawn(run);
         let failed = |e| Error::new(ErrorKind::System, format!("could not start the callback thread: {e}"));
-        let thread = thread.map_err(failed)?.thread().id();
-        Ok(Callbacks { queue, thread, wanted: AtomicUsize::new(0), pending })
+        let thread = thread.map_err(failed)?;
+        let (id, thread) = (thread.thread().id(), Mutex::new(Some(thread)));
+        Ok(Callbacks { queue: Mutex::new(Some(queue)), thread, id, wanted: AtomicUsize::new(0), pending })
     }
 
     /// Runs the callback on the thread, after those that came before.
     pub(super) fn run(&self, callback: Callback) {
-        self.pending.change(1);
-        if self.queue.send(callback).is_err() {
-            self.pending.change(-1);
+        match &*self.lock() {
+            Some(queue) => {
+                self.pending.change(1);
+                if queue.send(callback).is_err() {
+                    self.pending.change(-1);
+                }
+            }
+            // On a result that has outlived its pool. If there can't be a thread for it, it's as if it had panicked.
+            None => drop(thread::Builder::new().spawn(callback)),
         }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<mpsc::Sender<Callback>>> {
+        self.queue.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// Lets the thread end, when it has run what is queued.
+    pub(super) fn end(&self) {
+        *self.lock() = None;
+    }
+
+    /// Waits for its end. Not to be called in it.
+    pub(super) fn join(&self) {
+        self.end();
+        let thread = self.thread.lock().unwrap_or_else(|e| e.into_inner()).take();
+        // It catches all panics.
+        let _ = thread.map(thread::JoinHandle::join);
     }
 
     /// One more task that somebody wants to hear of as soon as it's done, or one less.
@@ -83,7 +109,7 @@ impl Callbacks {
 
     /// An error in a callback: it would wait for itself.
     pub(super) fn check_not_inside(&self) -> Result<()> {
-        if thread::current().id() != self.thread {
+        if thread::current().id() != self.id {
             return Ok(());
         }
         Err(Error::new(

@@ -5,27 +5,33 @@
 //! thread serves what nobody waits for.
 
 use super::{
-    batch::{Batch, Piece},
+    batch::Piece,
     callbacks::Callbacks,
-    plan::{self, Snapshot},
-    state::{FAILED_START, Phase, START_PAUSE, State},
+    plan,
+    settings::Settings,
+    sink::Sink,
+    size::PoolSize,
+    state::{Phase, State},
     statistics::PoolStatistics,
+    trace::Trace,
     worker::Worker,
 };
 use crate::TaskError;
 use procession_core::{Deadline, Result, pool::Inbox};
 use std::{
+    ops::{Deref, DerefMut},
+    path::Path,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
 };
 
 /// What a pool's threads share.
 pub(super) struct Engine {
-    pub(super) name: String,
+    pub(super) settings: Settings,
     pub(super) callbacks: Arc<Callbacks>,
     state: Mutex<State>,
     /// Dropped after the state: the links refer to it.
-    inbox: Inbox,
+    pub(super) inbox: Inbox,
 }
 
 /// A submitting thread also receives, once in so many tasks: else a flood of them would wake the dispatcher.
@@ -37,12 +43,39 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a worker that was told to end may take.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// The state, locked. When it's let go, what was left for later is done.
+pub(super) struct Locked<'a>(Option<MutexGuard<'a, State>>);
+
+impl Deref for Locked<'_> {
+    type Target = State;
+    #[inline]
+    fn deref(&self) -> &State {
+        self.0.as_ref().expect("locked until it's dropped")
+    }
+}
+
+impl DerefMut for Locked<'_> {
+    #[inline]
+    fn deref_mut(&mut self) -> &mut State {
+        self.0.as_mut().expect("locked until it's dropped")
+    }
+}
+
+impl Drop for Locked<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        let later = std::mem::take(&mut self.effects.later);
+        self.0 = None;
+        later.into_iter().for_each(|later| later());
+    }
+}
+
 impl Engine {
-    pub(super) fn new(size: usize, name: String) -> Result<Engine> {
+    pub(super) fn new(settings: Settings) -> Result<Engine> {
         let inbox = Inbox::new()?;
         let mut workers = Vec::new();
-        for _ in 0..size {
-            match Worker::start(&inbox, &name) {
+        for index in 0..settings.size.min {
+            match Worker::start(&inbox, &settings, index) {
                 Ok(worker) => workers.push(worker),
                 Err(e) => {
                     end(&mut workers);
@@ -50,12 +83,14 @@ impl Engine {
                 }
             }
         }
-        let state = State::new(size, workers, inbox.deaths());
-        Ok(Engine { callbacks: Arc::new(Callbacks::new(&name)?), name, state: Mutex::new(state), inbox })
+        let state = State::new(settings.size, workers, inbox.deaths());
+        let callbacks = Arc::new(Callbacks::new(&settings.name)?);
+        Ok(Engine { callbacks, state: Mutex::new(state), inbox, settings })
     }
 
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(|e| e.into_inner())
+    #[inline]
+    pub(super) fn lock(&self) -> Locked<'_> {
+        Locked(Some(self.state.lock().unwrap_or_else(|e| e.into_inner())))
     }
 
     /// Whether tasks would be accepted.
@@ -65,36 +100,72 @@ impl Engine {
         self.lock().check_open()
     }
 
-    /// Accepts a batch.
+    /// Accepts tasks, once there are fewer than the most that may be pending.
     ///
     /// # Errors
     ///
     /// Closed; start failed, if no worker can be started any more. Nothing of the batch will run then.
-    pub(super) fn submit(&self, batch: Arc<Batch>) -> Result<()> {
+    pub(super) fn submit(&self, piece: Piece) -> Result<()> {
         procession_core::check()?;
         let mut state = self.lock();
+        while state.unfinished >= self.settings.max_pending && state.phase == Phase::Open {
+            drop(state);
+            let room = || (self.has_room() || self.lock().phase != Phase::Open).then_some(());
+            self.wait_for(Deadline::NEVER, room);
+            state = self.lock();
+        }
+        self.submit_to(state, piece)
+    }
+
+    /// Accepts tasks, however many are pending: of a task of this pool, which others may wait for.
+    ///
+    /// # Errors
+    ///
+    /// Those of `submit`.
+    pub(super) fn submit_at_once(&self, piece: Piece) -> Result<()> {
+        procession_core::check()?;
+        self.submit_to(self.lock(), piece)
+    }
+
+    fn submit_to(&self, mut state: Locked<'_>, piece: Piece) -> Result<()> {
         state.check_open()?;
-        state.unfinished += batch.tasks.len();
-        state.submitted += batch.tasks.len();
+        state.submitted += piece.len();
         let received = state.submitted >= RECEIVE_EVERY && {
             state.submitted = 0;
             state.receive() != 0
         };
-        state.hand_out(Piece::whole(batch));
+        let needs_dispatcher = state.accept(piece);
         drop(state);
         if received {
             self.inbox.ring_results();
         }
+        if needs_dispatcher {
+            self.inbox.ring_attention();
+        }
         Ok(())
     }
 
-    /// Whether more tasks are needed to keep every worker busy.
+    /// Whether more may be submitted without waiting.
+    pub(super) fn has_room(&self) -> bool {
+        self.lock().unfinished < self.settings.max_pending
+    }
+
+    /// Whether more tasks are needed to keep every worker busy, and may be submitted.
     pub(super) fn wants_more(&self) -> bool {
         let state = self.lock();
         // Also where the next submission will say why there is nobody to keep busy.
         state.check_open().is_err()
             || state.backlog.is_empty()
-                && state.workers.iter().any(|worker| worker.unfinished() < plan::ENOUGH)
+                && state.unfinished < self.settings.max_pending
+                && state
+                    .workers
+                    .iter()
+                    .any(|worker| worker.takes_tasks() && worker.unfinished() < plan::ENOUGH)
+    }
+
+    /// The most workers that there may be.
+    pub(super) fn width(&self) -> usize {
+        self.lock().size.max
     }
 
     /// Waits until `ready` gives something, doing the engine's work meanwhile; `None` when the deadline passed. Not to be
@@ -112,11 +183,8 @@ impl Engine {
     }
 
     /// Does what there is to do now: receives, looks after deaths, hands out, moves tasks to idle workers.
-    fn pump(&self) {
-        self.look_after(self.lock());
-    }
-
-    fn look_after(&self, mut state: MutexGuard<'_, State>) {
+    pub(super) fn pump(&self) {
+        let mut state = self.lock();
         let mut changed = state.receive() != 0;
         let deaths = self.inbox.deaths();
         let look = state.look_due.has_passed();
@@ -126,8 +194,7 @@ impl Engine {
             changed |= state.bury();
         }
         state.feed(look);
-        let due = |due: Deadline| changed || due.has_passed();
-        let needs_dispatcher = state.start_due.is_some_and(due) && state.phase != Phase::Terminated;
+        let needs_dispatcher = state.rethink && state.phase != Phase::Terminated;
         drop(state);
         if changed {
             self.inbox.ring_results();
@@ -137,81 +204,45 @@ impl Engine {
         }
     }
 
-    /// The dispatcher's life: until the pool is terminated.
-    pub(super) fn dispatch(&self) {
-        loop {
-            let look = || {
-                let state = self.lock();
-                let due = state.start_due.is_some_and(|due| due.has_passed());
-                let work = state.phase == Phase::Terminated
-                    || due
-                    || state.deaths_seen != self.inbox.deaths()
-                    || state.look_due.has_passed()
-                    || state.workers.iter().any(Worker::has_results)
-                    || !state.stuck && state.has_spare() && state.workers.iter().any(Worker::is_idle);
-                work.then_some(())
-            };
-            let deadline = self.lock().start_due.unwrap_or(Deadline::NEVER);
-            if self.callbacks.are_wanted() {
-                self.inbox.wait_for_result(deadline, look);
-            } else {
-                // Whoever rings has a reason; also what to wait for, and until when, may be another now.
-                let mut looked = false;
-                self.inbox.wait_for_attention(deadline, || {
-                    let rung = std::mem::replace(&mut looked, true);
-                    look().or(rung.then_some(()))
-                });
-            }
-            self.pump();
-            self.start_missing();
-            if self.lock().phase == Phase::Terminated {
-                return;
-            }
-        }
-    }
-
     /// Wakes the dispatcher, wherever it sleeps.
     pub(super) fn wake_dispatcher(&self) {
         self.inbox.ring_attention();
         self.inbox.ring_results();
     }
 
-    /// Replaces workers that died. Only the dispatcher does: a start takes a millisecond.
-    fn start_missing(&self) {
-        let mut state = self.lock();
-        while state.start_due.is_some_and(|due| due.has_passed()) {
-            let snapshot = Snapshot {
-                size: state.size,
-                workers: state.workers.len(),
-                unfinished: state.unfinished,
-                closed: state.phase != Phase::Open,
-            };
-            if state.phase == Phase::Terminated || plan::missing(&snapshot) == 0 {
-                state.start_due = None;
-                break;
-            }
-            state.starting = true;
-            drop(state);
-            let started = Worker::start(&self.inbox, &self.name);
-            state = self.lock();
-            state.starting = false;
-            match started {
-                Ok(worker) if state.phase == Phase::Terminated => {
-                    drop(state);
-                    return end(&mut vec![worker]);
-                }
-                Ok(worker) => {
-                    state.workers.push(worker);
-                    state.feed(false);
-                }
-                Err(e) => {
-                    state.start_due = Some(Deadline::after(START_PAUSE));
-                    state.count_failed_start(FAILED_START, &e);
-                }
-            }
+    /// Takes back what goes to this sink; `running`: also what has begun, whose workers are ended and replaced.
+    pub(super) fn cancel(&self, sink: &Arc<dyn Sink>, running: bool) {
+        if procession_core::check().is_err() {
+            return;
         }
+        self.lock().cancel(sink, running);
+        self.wake_dispatcher();
+    }
+
+    /// Has another number of workers from now on.
+    pub(super) fn resize(&self, size: PoolSize) -> Result<()> {
+        procession_core::check()?;
+        let size = size.check()?;
+        let mut state = self.lock();
+        state.check_open()?;
+        state.size = size;
+        state.rethink = true;
         drop(state);
-        self.inbox.ring_results();
+        self.wake_dispatcher();
+        Ok(())
+    }
+
+    /// Writes what the workers do from now on to a file.
+    pub(super) fn trace(&self, path: &Path) -> Result<()> {
+        procession_core::check()?;
+        let mut trace = Trace::create(path)?;
+        let mut state = self.lock();
+        state.check_open()?;
+        for worker in &state.workers {
+            trace.worker(worker.index, &self.settings.name, worker.pid());
+        }
+        state.effects.trace = Some(trace);
+        Ok(())
     }
 
     /// Takes no more tasks.
@@ -222,6 +253,7 @@ impl Engine {
         let mut state = self.lock();
         if state.phase == Phase::Open {
             state.phase = Phase::Closed;
+            state.rethink = true;
         }
         drop(state);
         self.wake_dispatcher();
@@ -235,10 +267,10 @@ impl Engine {
         self.wait_for(Deadline::NEVER, || (self.lock().unfinished == 0).then_some(()));
         // Each was queued before its task stopped counting as unfinished.
         self.callbacks.wait_done();
-        let workers = {
+        let (workers, trace) = {
             let mut state = self.lock();
             state.phase = Phase::Terminated;
-            std::mem::take(&mut state.workers)
+            (std::mem::take(&mut state.workers), state.effects.trace.take())
         };
         for worker in &workers {
             worker.close();
@@ -250,7 +282,7 @@ impl Engine {
                 worker.wait(Deadline::NEVER);
             }
         }
-        drop(workers);
+        drop((workers, trace));
         self.wake_dispatcher();
         Ok(())
     }
@@ -274,29 +306,23 @@ impl Engine {
             let mut left = Vec::from(std::mem::take(&mut state.backlog));
             for worker in &mut workers {
                 // What was finished is delivered, though nobody may look.
-                let (received, _) = worker.receive();
+                let (received, _) = worker.receive(&mut state.effects);
                 state.count_done(received);
                 left.extend(worker.abandon());
             }
             for piece in &left {
                 state.fail(piece, &TaskError::Cancelled);
             }
+            state.effects.trace = None;
         }
         self.wake_dispatcher();
     }
 
     pub(super) fn statistics(&self) -> PoolStatistics {
-        let state = self.lock();
-        let busy = state.workers.iter().filter(|worker| worker.unfinished() > 0).count();
-        PoolStatistics {
-            workers: state.workers.len(),
-            idle: state.workers.len() - busy,
-            running: busy,
-            queued: state.unfinished - busy.min(state.unfinished),
-            done: state.done,
-            failed: state.failed,
-            deaths: state.deaths,
+        if procession_core::check().is_err() {
+            return PoolStatistics::default();
         }
+        PoolStatistics::of(&mut self.lock())
     }
 
     pub(super) fn worker_pids(&self) -> Vec<u32> {
@@ -305,7 +331,7 @@ impl Engine {
 }
 
 /// Kills workers and waits until they're gone.
-fn end(workers: &mut Vec<Worker>) {
+pub(super) fn end(workers: &mut Vec<Worker>) {
     for worker in workers.iter() {
         worker.kill();
     }

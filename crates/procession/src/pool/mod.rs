@@ -1,31 +1,45 @@
 //! A pool of worker processes.
 
+mod arrivals;
 mod async_result;
 mod batch;
 mod builder;
 mod callbacks;
+mod dispatcher;
 mod engine;
+mod imap;
 mod map;
+mod map_async;
+mod options;
 mod plan;
+mod progress;
+mod settings;
 mod sink;
+mod size;
 mod state;
 mod statistics;
+mod trace;
 mod worker;
 
 pub use async_result::AsyncResult;
 pub use builder::PoolBuilder;
-pub use statistics::PoolStatistics;
+pub use imap::Imap;
+pub use options::TaskOptions;
+pub use progress::Progress;
+pub use size::PoolSize;
+pub use statistics::{PoolStatistics, WorkerState, WorkerStatistics};
 
-use crate::{
-    TaskError,
-    task::{Task, descriptor},
-};
-use async_result::Cell;
-use batch::BatchBuilder;
+use crate::{TaskError, task::Task};
 use engine::Engine;
 use procession_core::{Error, ErrorKind, Result};
 use serde::{Serialize, de::DeserializeOwned};
-use std::{fmt, sync::Arc, thread};
+use settings::Settings;
+use std::{
+    fmt,
+    path::Path,
+    sync::{Arc, Mutex},
+    thread,
+};
 
 /// A pool of worker processes that run tasks.
 ///
@@ -70,21 +84,20 @@ use std::{fmt, sync::Arc, thread};
 /// ```
 pub struct Pool {
     engine: Arc<Engine>,
-    size: usize,
-    dispatcher: Option<thread::JoinHandle<()>>,
+    dispatcher: Mutex<Option<thread::JoinHandle<()>>>,
 }
 
+/// Making one, and its size.
 impl Pool {
-    /// A pool of `workers` processes, which start at once.
+    /// A pool of `workers` processes, which start at once; or of as many as there is work for, `Pool::new(3..=20)`.
     ///
     /// # Errors
     ///
-    /// - [`is_invalid_argument`](Error::is_invalid_argument): `workers` is 0.
+    /// - [`is_invalid_argument`](Error::is_invalid_argument): `workers` is 0, or `5..=2`.
     /// - [`is_not_initialised`](Error::is_not_initialised): the program didn't call [`init`](crate::init) first.
     /// - [`is_start_failed`](Error::is_start_failed), [`is_out_of_memory`](Error::is_out_of_memory): the system has no
     ///   room for so many.
-    /// - [`is_unsupported`](Error::is_unsupported): this process isn't the root of its family.
-    pub fn new(workers: usize) -> Result<Pool> {
+    pub fn new(workers: impl Into<PoolSize>) -> Result<Pool> {
         Pool::builder().workers(workers).build()
     }
 
@@ -93,22 +106,41 @@ impl Pool {
         PoolBuilder::default()
     }
 
-    fn start(size: usize, name: String) -> Result<Pool> {
-        let engine = Arc::new(Engine::new(size, name)?);
+    fn start(settings: Settings) -> Result<Pool> {
+        let engine = Arc::new(Engine::new(settings)?);
         let dispatched = engine.clone();
         let dispatcher = thread::Builder::new()
-            .name(format!("{}-dispatcher", engine.name))
+            .name(format!("{}-dispatcher", engine.settings.name))
             .spawn(move || dispatched.dispatch())
             .map_err(|e| {
                 Error::new(ErrorKind::System, format!("could not start the dispatcher thread: {e}"))
             });
         match dispatcher {
-            Ok(dispatcher) => Ok(Pool { engine, size, dispatcher: Some(dispatcher) }),
+            Ok(dispatcher) => Ok(Pool { engine, dispatcher: Mutex::new(Some(dispatcher)) }),
             Err(e) => {
                 engine.terminate();
                 Err(e)
             }
         }
+    }
+
+    /// Has another number of workers from now on: as many, or as many as there is work for.
+    ///
+    /// Returns at once. Workers that are too many end when they have done what they are running; what else they had is done by others.
+    ///
+    /// # Errors
+    ///
+    /// [`is_invalid_argument`](Error::is_invalid_argument), [`is_closed`](Error::is_closed).
+    pub fn resize(&self, workers: impl Into<PoolSize>) -> Result<()> {
+        self.engine.resize(workers.into())
+    }
+}
+
+/// Running tasks. All of it can be done with options for that call alone: see [`options`](Pool::options).
+impl Pool {
+    /// Options for one call: a time limit, attempts, progress and so on.
+    pub fn options(&self) -> TaskOptions<'_> {
+        TaskOptions::new(&self.engine)
     }
 
     /// Runs `f` on each item, on all workers, and gives the values in the order of the items.
@@ -126,7 +158,7 @@ impl Pool {
         R: Serialize + DeserializeOwned,
         F: Fn(A) -> R + 'static,
     {
-        self.starmap(f, items.into_iter().map(|item| (item,)))
+        self.options().map(f, items)
     }
 
     /// Like [`map`](Pool::map), for functions of any number of parameters: each item is a tuple of arguments.
@@ -143,9 +175,88 @@ impl Pool {
         Args: Serialize + DeserializeOwned,
         F: Task<Args>,
     {
-        // A value of the type is all that was needed of it: there is only one.
-        let _ = f;
-        map::map::<F, Args>(&self.engine, self.size, items.into_iter())
+        self.options().starmap(f, items)
+    }
+
+    /// Runs `f` on each item, for what it does and not for a value.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`map`](Pool::map).
+    pub fn for_each<A, F>(&self, f: F, items: impl IntoIterator<Item = A>) -> Result<(), TaskError>
+    where
+        A: Serialize + DeserializeOwned,
+        F: Fn(A) + 'static,
+    {
+        self.options().for_each(f, items)
+    }
+
+    /// Like [`map`](Pool::map), without waiting: reads and encodes all items, and returns. The result is that of all tasks.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`apply_async`](Pool::apply_async). Items before the one that went wrong may still run.
+    pub fn map_async<A, R, F>(&self, f: F, items: impl IntoIterator<Item = A>) -> Result<AsyncResult<Vec<R>>>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned + 'static,
+        F: Fn(A) -> R + 'static,
+    {
+        self.options().map_async(f, items)
+    }
+
+    /// Like [`map_async`](Pool::map_async), for functions of any number of parameters.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`map_async`](Pool::map_async).
+    pub fn starmap_async<Args, F>(
+        &self,
+        f: F,
+        items: impl IntoIterator<Item = Args>,
+    ) -> Result<AsyncResult<Vec<F::Output>>>
+    where
+        Args: Serialize + DeserializeOwned,
+        F: Task<Args>,
+        F::Output: 'static,
+    {
+        self.options().starmap_async(f, items)
+    }
+
+    /// Runs `f` on each item and gives the results in the order of the items, as they are asked for.
+    ///
+    /// The items are read only as fast as results are taken, a few ahead (see [`window`](TaskOptions::window)), so there may be more of
+    /// them than fit into memory, or no end of them. A task that fails gives its error in its place, and so does an item that can't be
+    /// encoded. If the pool ends meanwhile, what was handed out gives errors, and that is the end.
+    ///
+    /// ```no_run
+    /// # fn main() -> procession::Result<()> {
+    /// # procession::init();
+    /// let pool = procession::Pool::new(2)?;
+    /// for square in pool.imap(|n: u64| n * n, 0..).take(10) {
+    ///     println!("{}", square?);
+    /// }
+    /// # Ok(()) }
+    /// ```
+    pub fn imap<A, R, F, I>(&self, f: F, items: I) -> Imap<I::IntoIter, R>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+        F: Fn(A) -> R + 'static,
+        I: IntoIterator<Item = A>,
+    {
+        self.options().imap(f, items)
+    }
+
+    /// Like [`imap`](Pool::imap), in the order in which the tasks end.
+    pub fn imap_unordered<A, R, F, I>(&self, f: F, items: I) -> Imap<I::IntoIter, R>
+    where
+        A: Serialize + DeserializeOwned,
+        R: Serialize + DeserializeOwned,
+        F: Fn(A) -> R + 'static,
+        I: IntoIterator<Item = A>,
+    {
+        self.options().imap_unordered(f, items)
     }
 
     /// Runs `f` with these arguments on a worker and waits for its value.
@@ -159,10 +270,11 @@ impl Pool {
         F: Task<A>,
         F::Output: 'static,
     {
-        self.apply_async(f, args)?.get()
+        self.options().apply(f, args)
     }
 
-    /// Has `f` run with these arguments on a worker, and returns at once.
+    /// Has `f` run with these arguments on a worker, and returns at once; if the pool has
+    /// [`max_pending`](PoolBuilder::max_pending) tasks, as soon as it has less.
     ///
     /// # Errors
     ///
@@ -176,15 +288,12 @@ impl Pool {
         F: Task<A>,
         F::Output: 'static,
     {
-        let _ = f;
-        let function = descriptor::<F, A>().id()?;
-        let mut batch = BatchBuilder::new();
-        batch.push(&args)?;
-        let cell = Arc::new(Cell::default());
-        self.engine.submit(batch.build(function, 0, cell.clone()))?;
-        Ok(AsyncResult::new(self.engine.clone(), cell))
+        self.options().apply_async(f, args)
     }
+}
 
+/// Its end, and what it's doing.
+impl Pool {
     /// Takes no more tasks. Those that it has are done; [`join`](Pool::join) waits for that.
     pub fn close(&self) {
         self.engine.close();
@@ -192,14 +301,18 @@ impl Pool {
 
     /// Closes the pool, waits until all its tasks are done and their callbacks have run, and ends the workers.
     ///
+    /// Another thread can [`terminate`](Pool::terminate) the pool meanwhile: then this returns as well.
+    ///
     /// # Errors
     ///
     /// [`is_forked`](Error::is_forked): this process is a plain fork of the one that made the pool.
     /// [`is_invalid_argument`](Error::is_invalid_argument): called in a callback of this pool. The failures of tasks belong to
     /// their results.
-    pub fn join(mut self) -> Result<()> {
+    pub fn join(&self) -> Result<()> {
         self.engine.join()?;
         self.end_dispatcher();
+        self.engine.callbacks.join();
+        self.engine.inbox.free();
         Ok(())
     }
 
@@ -213,14 +326,27 @@ impl Pool {
         self.engine.statistics()
     }
 
+    /// Writes what each worker does when into a file, from now on until the pool ends: for the viewers of Chrome (`chrome://tracing`)
+    /// and Perfetto. The file is complete when the pool has ended.
+    ///
+    /// Each task costs about two looks at the clock then, and a line of text.
+    ///
+    /// # Errors
+    ///
+    /// The file can't be written; [`is_closed`](Error::is_closed).
+    pub fn trace(&self, path: impl AsRef<Path>) -> Result<()> {
+        self.engine.trace(path.as_ref())
+    }
+
     /// The process ids of the workers at this moment: for people, and for tests that kill them.
     pub fn worker_pids(&self) -> Vec<u32> {
         self.engine.worker_pids()
     }
 
-    fn end_dispatcher(&mut self) {
+    fn end_dispatcher(&self) {
+        let dispatcher = self.dispatcher.lock().unwrap_or_else(|e| e.into_inner()).take();
         // In a plain fork there is no such thread to wait for.
-        if let Some(dispatcher) = self.dispatcher.take()
+        if let Some(dispatcher) = dispatcher
             && procession_core::check().is_ok()
         {
             // It catches nothing, but it has nothing to panic with either; and a drop must not panic.
@@ -233,13 +359,14 @@ impl Drop for Pool {
     fn drop(&mut self) {
         self.engine.terminate();
         self.end_dispatcher();
+        self.engine.callbacks.end();
     }
 }
 
 impl fmt::Debug for Pool {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Pool")
-            .field("name", &self.engine.name)
+            .field("name", &self.engine.settings.name)
             .field("statistics", &self.statistics())
             .finish()
     }

@@ -1,13 +1,17 @@
 //! One worker, as its pool sees it: what it was given, and what came back.
 
-use super::batch::Piece;
-use crate::task::descriptor;
-use procession_core::{
-    Deadline, Handle, Owner, Result, Signal,
-    pool::{Inbox, Link, Receiver, Results, Ticket, Worker as WorkerSide},
-    start::{Exit, Launch, Running},
+use super::{
+    batch::Piece,
+    settings::Settings,
+    sink::{Effects, Part, Sink},
 };
-use std::collections::VecDeque;
+use crate::{TaskError, worker::Assignment};
+use procession_core::{
+    Deadline, Owner, Result, Signal, now,
+    pool::{Inbox, Link, Receiver, Report, Results, Span, Stamps, Ticket},
+    start::{Exit, Launch, Running, Verdict},
+};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// A piece that a worker was given.
 struct Given {
@@ -19,11 +23,32 @@ struct Given {
 
 /// A worker process and the private rings to it.
 pub(super) struct Worker {
+    pub(super) index: usize,
     link: Link,
     process: Running,
     given: VecDeque<Given>,
     /// Tasks given and not back.
     unfinished: usize,
+    /// How many more it may be given.
+    quota: u64,
+    done: u64,
+    pub(super) stage: Stage,
+    /// It was killed for this; what it was running then has failed with it.
+    pub(super) condemned: Option<TaskError>,
+    /// As far as is known: it waits for a task of this pool.
+    pub(super) waits: bool,
+    pub(super) launched: u64,
+    /// When it was last heard of, or was given something after it had nothing; not kept up where nobody asks.
+    pub(super) since: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Not ready for tasks, as far as is known. It may be given some.
+    Starting,
+    Serving,
+    /// Ends as soon as it has done what it has begun, and gets nothing more.
+    Leaving,
 }
 
 /// What a worker left behind.
@@ -37,38 +62,90 @@ pub(super) struct Remains {
 /// How many pieces a worker may have at once: enough that it never waits for the next one.
 const MOST_PIECES: usize = 1024;
 
+/// A worker that has had tasks for so long and began none is stopped, or worse.
+const SILENCE: Duration = Duration::from_secs(1);
+
 impl Worker {
     /// Starts a worker process; returns without waiting for it.
-    pub(super) fn start(inbox: &Inbox, name: &str) -> Result<Worker> {
+    pub(super) fn start(inbox: &Inbox, settings: &Settings, index: usize) -> Result<Worker> {
         let link = Link::new(inbox)?;
-        let Handle { offset, generation } = link.handle();
-        let argument = crate::codec::pack(&(offset, generation))?;
+        let initial = settings.initial.as_ref();
+        let assignment = Assignment::new(link.handle(), index, settings.memory_limit.is_some(), initial);
+        let argument = assignment.pack(initial)?;
         let identify = |worker: Owner| link.set_worker(worker);
-        let mut launch = Launch::new(descriptor_of(serve).id()?, &argument);
-        launch.name = name;
+        let name = format!("{}-{index}", settings.name);
+        let mut launch = Launch::new(Assignment::function()?, &argument);
+        launch.name = &name;
         launch.daemon = true;
+        launch.method = settings.method;
+        launch.memory_limit = settings.memory_limit;
         launch.before_start = Some(&identify);
+        let launched = now();
         let process = launch.start()?;
-        Ok(Worker { link, process, given: VecDeque::new(), unfinished: 0 })
+        Ok(Worker {
+            index,
+            link,
+            process,
+            given: VecDeque::new(),
+            unfinished: 0,
+            quota: settings.max_tasks.unwrap_or(u64::MAX),
+            done: 0,
+            stage: Stage::Starting,
+            condemned: None,
+            waits: false,
+            launched,
+            since: launched,
+        })
     }
 
     /// Tasks given and not back.
+    #[inline]
     pub(super) fn unfinished(&self) -> usize {
         self.unfinished
     }
 
-    /// Whether it has nothing to do.
+    pub(super) fn done(&self) -> u64 {
+        self.done
+    }
+
+    /// Whether it's ready for tasks and has none.
+    #[inline]
     pub(super) fn is_idle(&self) -> bool {
-        self.unfinished == 0
+        self.unfinished == 0 && self.stage == Stage::Serving && self.quota > 0
+    }
+
+    /// Whether it may be given tasks.
+    #[inline]
+    pub(super) fn takes_tasks(&self) -> bool {
+        self.stage != Stage::Leaving && self.quota > 0
+    }
+
+    /// Whether it has had all the tasks that it may have, and has done them.
+    pub(super) fn is_used_up(&self) -> bool {
+        self.quota == 0 && self.unfinished == 0 && self.stage != Stage::Leaving
+    }
+
+    /// Orders workers by how soon a task that they are given now is done.
+    #[inline]
+    pub(super) fn load(&self) -> (bool, bool, usize) {
+        (self.waits, self.stage == Stage::Starting, self.unfinished)
     }
 
     /// Gives it tasks from the front of the piece, as many as fit at once: what is left over.
-    pub(super) fn give(&mut self, piece: Piece) -> Result<Option<Piece>, Piece> {
-        if self.given.len() >= MOST_PIECES {
+    pub(super) fn give(&mut self, piece: Piece, traced: bool) -> Result<Option<Piece>, Piece> {
+        if self.given.len() >= MOST_PIECES || !self.takes_tasks() {
             return Err(piece);
         }
         let batch = &piece.batch;
-        let (count, ticket) = match self.link.give(batch.function, &batch.tasks, piece.range.clone()) {
+        let timeout = batch.kind.limits.timeout;
+        let stamps = match timeout {
+            _ if traced => Stamps::Spans,
+            Some(_) => Stamps::Beginnings,
+            None => Stamps::None,
+        };
+        let most = piece.len().min(usize::try_from(self.quota).unwrap_or(usize::MAX));
+        let range = piece.range.start..piece.range.start + most;
+        let (count, ticket) = match self.link.give(batch.kind.function, &batch.tasks, range, stamps) {
             Ok(Some(given)) => given,
             Ok(None) => return Err(piece),
             // It scribbled over what it shares with us. Its end is seen like any other.
@@ -77,18 +154,35 @@ impl Worker {
                 return Err(piece);
             }
         };
+        if self.unfinished == 0 && timeout.is_some() {
+            self.since = now();
+        }
         self.unfinished += count;
+        self.quota -= count as u64;
         let rest = (count < piece.len()).then(|| piece.after(count));
         let range = piece.range.start..piece.range.start + count;
-        self.given.push_back(Given { piece: Piece { batch: piece.batch, range }, ticket, done: 0 });
+        self.given.push_back(Given { piece: Piece { range, ..piece }, ticket, done: 0 });
         Ok(rest)
     }
 
     /// Takes back about half of what it has, from the end, as far as it has not begun it.
     pub(super) fn take_back_half(&mut self) -> Vec<Piece> {
-        let wanted = self.unfinished.div_ceil(2);
+        self.take_back(self.unfinished.div_ceil(2), |_| true)
+    }
+
+    /// Takes back all that it has not begun.
+    pub(super) fn take_back_all(&mut self) -> Vec<Piece> {
+        self.take_back(usize::MAX, |_| true)
+    }
+
+    /// Takes back all that goes to this sink, and that it has not begun.
+    pub(super) fn take_back_of(&mut self, sink: &Arc<dyn Sink>) -> Vec<Piece> {
+        self.take_back(usize::MAX, |piece| piece.goes_to(sink))
+    }
+
+    fn take_back(&mut self, wanted: usize, which: impl Fn(&Piece) -> bool) -> Vec<Piece> {
         let (mut taken, mut pieces) = (0, Vec::new());
-        for given in self.given.iter_mut().rev() {
+        for given in self.given.iter_mut().rev().filter(|given| which(&given.piece)) {
             if taken >= wanted {
                 break;
             }
@@ -102,15 +196,22 @@ impl Worker {
             let range = start + back.start..given.piece.range.end;
             taken += range.len();
             given.piece.range.end = range.start;
-            pieces.push(Piece { batch: given.piece.batch.clone(), range });
+            pieces.push(Piece { range, ..given.piece.clone() });
         }
         self.unfinished -= taken;
-        self.drop_finished();
+        self.quota += taken as u64;
+        self.given.retain(|given| given.done < given.piece.len());
         pieces
     }
 
-    fn drop_finished(&mut self) {
-        self.given.retain(|given| given.done < given.piece.len());
+    /// The task that it's running, as far as is known: it may have ended, and its result be on its way.
+    pub(super) fn running(&self) -> Option<Piece> {
+        let given = self.given.front()?;
+        let begun = self.link.claimed(given.ticket) as usize > given.done;
+        begun.then(|| {
+            let start = given.piece.range.start + given.done;
+            Piece { range: start..start + 1, ..given.piece.clone() }
+        })
     }
 
     #[inline]
@@ -120,34 +221,67 @@ impl Worker {
 
     /// Receives what has come back and hands it to the sinks: how many tasks; and an error if the worker wrote what no
     /// worker writes after those.
-    pub(super) fn receive(&mut self) -> (usize, Result<()>) {
-        struct Front<'a>(&'a mut VecDeque<Given>, usize);
-        impl Receiver for Front<'_> {
-            fn expected(&self) -> usize {
-                self.0.front().map_or(0, |given| given.piece.len() - given.done)
-            }
-
-            fn deliver(&mut self, results: Results) {
-                let Some(given) = self.0.front_mut() else { return };
-                let number = given.piece.number(given.done);
-                self.1 += results.len();
-                given.done += results.len();
-                given.piece.batch.sink.deliver(number, results);
-                if given.done == given.piece.len() {
-                    self.0.pop_front();
-                }
+    pub(super) fn receive(&mut self, effects: &mut Effects) -> (usize, Result<()>) {
+        let mut front = Front { given: &mut self.given, index: self.index, effects, received: 0 };
+        let outcome = self.link.receive(&mut front);
+        let received = front.received;
+        self.unfinished -= received;
+        self.done += received as u64;
+        if received > 0 {
+            self.waits = false;
+            if self.stage == Stage::Starting {
+                self.stage = Stage::Serving;
             }
         }
-        let mut front = Front(&mut self.given, 0);
-        let outcome = self.link.receive(&mut front);
-        let received = front.1;
-        self.unfinished -= received;
         (received, outcome.map(|_| ()))
+    }
+
+    /// What it says of itself.
+    pub(super) fn report(&self) -> Report {
+        self.link.report()
+    }
+
+    /// When its time is up: of its task, if that has a limit; or to become ready, or to begin something.
+    pub(super) fn due(&self, start_limit: Option<Duration>) -> Option<u64> {
+        let after = |start: u64, limit: Duration| {
+            start.saturating_add(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX))
+        };
+        if self.condemned.is_some() {
+            return None;
+        }
+        let report = self.report();
+        if self.stage == Stage::Starting && report.ready.is_none() {
+            return Some(after(report.since?, start_limit?));
+        }
+        let front = self.given.front()?;
+        let limit = front.piece.limits().timeout?;
+        let begun = self.link.claimed(front.ticket) as usize > front.done;
+        match report.since {
+            Some(since) if begun => Some(after(since, limit)),
+            // A moment ago it was running, or is about to.
+            _ if begun => Some(after(now(), limit)),
+            // Not even begun: it's stopped, or has only just been told.
+            _ => Some(after(self.since, limit.max(SILENCE))),
+        }
     }
 
     /// How it ended, if it has.
     pub(super) fn exit(&self) -> Option<Exit> {
         self.process.exit()
+    }
+
+    /// After its end: whether that was because it got no more memory.
+    pub(super) fn has_starved(&self) -> bool {
+        self.link.has_starved()
+    }
+
+    /// After its end: why it didn't become ready, if it could still say so.
+    pub(super) fn refusal(&self) -> Option<TaskError> {
+        let (verdict, left) = self.process.take_result().ok()??;
+        if verdict == Verdict::Value {
+            return None;
+        }
+        crate::error::outcome::<()>(verdict, &left.bytes, &left.shares).err()
     }
 
     /// After its end, when all that it had finished was received: what is left of what it was given.
@@ -161,7 +295,7 @@ impl Worker {
             let begun = claimed.saturating_sub(given.done).min(rest.len());
             if begun > 0 {
                 let range = rest.range.start..rest.range.start + begun;
-                remains.running = Some(Piece { batch: rest.batch.clone(), range });
+                remains.running = Some(Piece { range, ..rest.clone() });
             }
             remains.untouched.push(rest.after(begun));
         }
@@ -196,27 +330,40 @@ impl Worker {
     }
 }
 
+/// Hands what a worker sends to the sinks of the first of the pieces that it has.
+struct Front<'a> {
+    given: &'a mut VecDeque<Given>,
+    index: usize,
+    effects: &'a mut Effects,
+    received: usize,
+}
+
+impl Receiver for Front<'_> {
+    fn expected(&self) -> usize {
+        self.given.front().map_or(0, |given| given.piece.len() - given.done)
+    }
+
+    fn deliver(&mut self, results: Results) {
+        let Some(given) = self.given.front_mut() else { return };
+        let number = given.piece.number(given.done);
+        self.received += results.len();
+        given.done += results.len();
+        given.piece.batch.kind.sink.deliver(number, Part::Ran(results), &mut self.effects.later);
+        if given.done == given.piece.len() {
+            self.given.pop_front();
+        }
+    }
+
+    fn span(&mut self, span: Span) {
+        if let (Some(trace), Some(given)) = (&mut self.effects.trace, self.given.front()) {
+            trace.span(self.index, given.piece.batch.kind.name, span);
+        }
+    }
+}
+
 /// The claim word is shared memory: whatever it says, only tasks that were given and have not come back can come back.
 fn clamp(range: std::ops::Range<u32>, done: usize, len: usize) -> std::ops::Range<usize> {
     let start = (range.start as usize).clamp(done, len);
     let end = (range.end as usize).clamp(start, len);
     if end == len { start..end } else { len..len }
-}
-
-/// What a worker process runs.
-fn serve(offset: u64, generation: u64) {
-    let served = WorkerSide::attach(Handle { offset, generation }).and_then(|mut worker| worker.serve());
-    if let Err(e) = served
-        && !e.is_closed()
-    {
-        eprintln!("procession: a worker of a pool ends: {e}");
-        std::process::exit(101);
-    }
-}
-
-fn descriptor_of<F>(_: F) -> &'static procession_core::start::Descriptor
-where
-    F: crate::Task<(u64, u64)>,
-{
-    descriptor::<F, (u64, u64)>()
 }

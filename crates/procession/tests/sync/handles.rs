@@ -120,7 +120,7 @@ pub(super) fn that_are_not_received_are_given_back() {
     drop((pool, queued, blocked, running));
     let pool = Pool::new(1).unwrap();
     for _ in 0..50 {
-        let _ = pool.apply_async(|| Event::new().unwrap(), ()).unwrap();
+        drop(pool.apply_async(|| Event::new().unwrap(), ()).unwrap());
     }
     pool.join().unwrap();
     assert_nothing_left();
