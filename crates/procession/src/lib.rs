@@ -171,8 +171,8 @@ pub use manager::Manager;
 pub use panics::PanicInfo;
 pub use plain::Plain;
 pub use pool::{
-    AsyncResult, Imap, Pool, PoolBuilder, PoolSize, PoolStatistics, Progress, TaskOptions, WorkerState,
-    WorkerStatistics,
+    AsyncResult, Imap, Pool, PoolBuilder, PoolHandle, PoolSize, PoolStatistics, Progress, RemoteResult,
+    TaskOptions, WorkerState, WorkerStatistics,
 };
 pub use process::{Builder, Process, Stdio};
 #[doc(no_inline)]

@@ -113,14 +113,15 @@ impl Exit {
     /// | 3, 4 | there is an exit code, a signal |
     /// | 5 | a core was left |
     /// | 32..64 | the code or signal |
-    pub(crate) fn to_bits(self) -> u64 {
+    pub fn to_bits(self) -> u64 {
         let ExitStatus { code, signal, core } = self.status;
         let flags = [true, self.attached, self.overdue, code.is_some(), signal.is_some(), core];
         let flags = flags.iter().enumerate().fold(0, |bits, (i, flag)| bits | u64::from(*flag) << i);
         flags | u64::from(code.or(signal).unwrap_or(0) as u32) << 32
     }
 
-    pub(crate) fn from_bits(bits: u64) -> Option<Exit> {
+    /// What the number stands for; nothing for 0.
+    pub fn from_bits(bits: u64) -> Option<Exit> {
         let flag = |i: u32| bits >> i & 1 != 0;
         let value = (bits >> 32) as i32;
         let status = ExitStatus {

@@ -7,7 +7,9 @@
 use super::{
     batch::Piece,
     callbacks::Callbacks,
+    handle::PoolHandle,
     plan,
+    requests::Requests,
     settings::Settings,
     sink::Sink,
     size::PoolSize,
@@ -30,6 +32,8 @@ pub(super) struct Engine {
     pub(super) settings: Settings,
     pub(super) callbacks: Arc<Callbacks>,
     state: Mutex<State>,
+    /// Of other processes; there are none before somebody makes a handle.
+    requests: Mutex<Option<Requests>>,
     /// Dropped after the state: the links refer to it.
     pub(super) inbox: Inbox,
 }
@@ -85,7 +89,7 @@ impl Engine {
         }
         let state = State::new(settings.size, workers, inbox.deaths());
         let callbacks = Arc::new(Callbacks::new(&settings.name)?);
-        Ok(Engine { callbacks, state: Mutex::new(state), inbox, settings })
+        Ok(Engine { callbacks, state: Mutex::new(state), requests: Mutex::new(None), inbox, settings })
     }
 
     #[inline]
@@ -114,21 +118,25 @@ impl Engine {
             self.wait_for(Deadline::NEVER, room);
             state = self.lock();
         }
-        self.submit_to(state, piece)
+        state.check_open()?;
+        self.submit_to(state, piece);
+        Ok(())
     }
 
-    /// Accepts tasks, however many are pending: of a task of this pool, which others may wait for.
+    /// Accepts tasks of another process, however many are pending, and until the pool is over: a task of this pool may wait for them.
     ///
     /// # Errors
     ///
     /// Those of `submit`.
     pub(super) fn submit_at_once(&self, piece: Piece) -> Result<()> {
         procession_core::check()?;
-        self.submit_to(self.lock(), piece)
+        let state = self.lock();
+        state.check_not_over()?;
+        self.submit_to(state, piece);
+        Ok(())
     }
 
-    fn submit_to(&self, mut state: Locked<'_>, piece: Piece) -> Result<()> {
-        state.check_open()?;
+    fn submit_to(&self, mut state: Locked<'_>, piece: Piece) {
         state.submitted += piece.len();
         let received = state.submitted >= RECEIVE_EVERY && {
             state.submitted = 0;
@@ -142,7 +150,6 @@ impl Engine {
         if needs_dispatcher {
             self.inbox.ring_attention();
         }
-        Ok(())
     }
 
     /// Whether more may be submitted without waiting.
@@ -219,6 +226,28 @@ impl Engine {
         self.wake_dispatcher();
     }
 
+    fn requests(&self) -> MutexGuard<'_, Option<Requests>> {
+        self.requests.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// A handle for other processes.
+    pub(super) fn handle(self: &Arc<Engine>) -> Result<PoolHandle> {
+        self.check_open()?;
+        let mut requests = self.requests();
+        if requests.is_none() {
+            *requests = Some(Requests::start(self)?);
+        }
+        Ok(requests.as_ref().expect("made if there was none").handle())
+    }
+
+    /// Takes no more requests of other processes.
+    pub(super) fn end_requests(&self) {
+        let requests = self.requests().take();
+        if procession_core::check().is_ok() {
+            let _ = requests.map(Requests::end);
+        }
+    }
+
     /// Has another number of workers from now on.
     pub(super) fn resize(&self, size: PoolSize) -> Result<()> {
         procession_core::check()?;
@@ -264,7 +293,19 @@ impl Engine {
         procession_core::check()?;
         self.callbacks.check_not_inside()?;
         self.close();
-        self.wait_for(Deadline::NEVER, || (self.lock().unfinished == 0).then_some(()));
+        let done = || {
+            let state = self.lock();
+            (state.unfinished == 0).then_some(state.counts.accepted)
+        };
+        let mut accepted = self.wait_for(Deadline::NEVER, done);
+        // The last tasks may have submitted others, and those others again.
+        while let Some(requests) = &*self.requests() {
+            requests.flush();
+            let now = self.wait_for(Deadline::NEVER, done);
+            if now == std::mem::replace(&mut accepted, now) {
+                break;
+            }
+        }
         // Each was queued before its task stopped counting as unfinished.
         self.callbacks.wait_done();
         let (workers, trace) = {

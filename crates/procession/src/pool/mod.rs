@@ -7,12 +7,15 @@ mod builder;
 mod callbacks;
 mod dispatcher;
 mod engine;
+mod handle;
 mod imap;
 mod map;
 mod map_async;
 mod options;
 mod plan;
 mod progress;
+mod reply;
+mod requests;
 mod settings;
 mod sink;
 mod size;
@@ -23,6 +26,7 @@ mod worker;
 
 pub use async_result::AsyncResult;
 pub use builder::PoolBuilder;
+pub use handle::{PoolHandle, RemoteResult};
 pub use imap::Imap;
 pub use options::TaskOptions;
 pub use progress::Progress;
@@ -138,6 +142,15 @@ impl Pool {
 
 /// Running tasks. All of it can be done with options for that call alone: see [`options`](Pool::options).
 impl Pool {
+    /// This pool, for other processes: to be given to its own tasks, or to others, which submit tasks with it.
+    ///
+    /// # Errors
+    ///
+    /// [`is_closed`](Error::is_closed), [`is_out_of_memory`](Error::is_out_of_memory).
+    pub fn handle(&self) -> Result<PoolHandle> {
+        self.engine.handle()
+    }
+
     /// Options for one call: a time limit, attempts, progress and so on.
     pub fn options(&self) -> TaskOptions<'_> {
         TaskOptions::new(&self.engine)
@@ -311,6 +324,7 @@ impl Pool {
     pub fn join(&self) -> Result<()> {
         self.engine.join()?;
         self.end_dispatcher();
+        self.engine.end_requests();
         self.engine.callbacks.join();
         self.engine.inbox.free();
         Ok(())
@@ -359,6 +373,7 @@ impl Drop for Pool {
     fn drop(&mut self) {
         self.engine.terminate();
         self.end_dispatcher();
+        self.engine.end_requests();
         self.engine.callbacks.end();
     }
 }

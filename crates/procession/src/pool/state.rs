@@ -67,6 +67,7 @@ pub(super) struct State {
 /// What has happened since the pool was made.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Counts {
+    pub(super) accepted: u64,
     pub(super) done: u64,
     pub(super) failed: u64,
     pub(super) retried: u64,
@@ -101,6 +102,14 @@ impl State {
         }
     }
 
+    /// Whether it takes tasks of its own tasks.
+    pub(super) fn check_not_over(&self) -> Result<()> {
+        match self.phase {
+            Phase::Closed if !self.has_given_up() => Ok(()),
+            _ => self.check_open(),
+        }
+    }
+
     pub(super) fn check_open(&self) -> Result<()> {
         match self.phase {
             Phase::Open if self.has_given_up() => Err(self.hopeless()),
@@ -114,6 +123,7 @@ impl State {
     pub(super) fn accept(&mut self, piece: Piece) -> bool {
         let timeout = piece.limits().timeout;
         self.unfinished += piece.len();
+        self.counts.accepted += piece.len() as u64;
         self.hand_out(piece);
         if let Some(timeout) = timeout {
             self.shortest_timeout = Some(self.shortest_timeout.map_or(timeout, |known| known.min(timeout)));
