@@ -48,7 +48,8 @@ pub(super) const CLAIM_AT: u64 = 8;
 pub(super) const FUNCTION_AT: usize = 12;
 
 pub(super) const LENT_RESULT: u8 = 8;
-pub(super) const SPAN: u8 = 16;
+/// A kind of its own, which no verdict has.
+pub(super) const SPAN: u8 = 7;
 const LENT_TASK: u32 = 1 << 31;
 
 /// A block in shared memory that holds bytes for somebody else to read.

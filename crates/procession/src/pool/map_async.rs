@@ -118,6 +118,9 @@ where
     let mut items = items.fuse();
     call.progress.begin(items.size_hint());
     let reports = call.progress.is_wanted().then(|| Reports::new(engine.callbacks.clone(), call.progress));
+    if reports.is_some() {
+        engine.wake_dispatcher();
+    }
     let cell = Arc::new(Cell::default());
     let sink = Arc::new(Collector { cell: cell.clone(), collected: Mutex::default(), reports });
     let kind = Kind::new::<F, Args>(call.limits, sink.clone())?;
