@@ -56,6 +56,8 @@ impl Engine {
             state.rethink = false;
             state.read_reports();
             let overdue = state.end_overdue(start_limit);
+            // One that has just become ready isn't idle if there is something for it to do.
+            state.feed(false);
             let snapshot = state.snapshot(&self.settings);
             let plan = plan::plan(&snapshot);
             if plan.retire > 0 {
@@ -72,7 +74,6 @@ impl Engine {
         };
         state.dispatcher_due = due;
         state.give_up_if_hopeless();
-        state.feed(false);
         drop(state);
         self.inbox.ring_results();
         Some(due)

@@ -11,7 +11,7 @@ use procession_core::{
     pool::{Inbox, Link, Receiver, Report, Results, Span, Stamps, Ticket},
     start::{Exit, Launch, Running, Verdict},
 };
-use std::{collections::VecDeque, sync::Arc, time::Duration};
+use std::{collections::VecDeque, ffi::OsString, sync::Arc, time::Duration};
 
 /// A piece that a worker was given.
 struct Given {
@@ -79,6 +79,7 @@ impl Worker {
         launch.daemon = true;
         launch.method = settings.method;
         launch.memory_limit = settings.memory_limit;
+        launch.environment = environment(settings);
         launch.before_start = Some(&identify);
         let launched = now();
         let process = launch.start()?;
@@ -327,6 +328,19 @@ impl Worker {
 
     pub(super) fn pid(&self) -> u32 {
         self.process.pid()
+    }
+}
+
+/// What a worker's environment has that this process's hasn't.
+fn environment(settings: &Settings) -> Vec<(OsString, Option<OsString>)> {
+    // A failed allocation is told from other aborts by what it leaves behind, which printing the stack first would hide. For the stacks of
+    // panics, which are carried back, there is another variable.
+    match (settings.memory_limit, std::env::var_os("RUST_BACKTRACE")) {
+        (Some(_), Some(value)) => {
+            let panics = std::env::var_os("RUST_LIB_BACKTRACE").unwrap_or(value);
+            vec![("RUST_LIB_BACKTRACE".into(), Some(panics)), ("RUST_BACKTRACE".into(), Some("0".into()))]
+        }
+        _ => Vec::new(),
     }
 }
 
