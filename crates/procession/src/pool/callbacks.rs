@@ -1,8 +1,8 @@
 //! The thread that callbacks run on: one for each pool, so that a callback that blocks or panics harms no task.
 
+use super::{engine::run, sink::Later};
 use procession_core::{Error, ErrorKind, Result};
 use std::{
-    panic::{AssertUnwindSafe, catch_unwind},
     sync::{
         Arc, Condvar, Mutex, MutexGuard,
         atomic::{AtomicUsize, Ordering},
@@ -11,12 +11,10 @@ use std::{
     thread::{self, ThreadId},
 };
 
-type Callback = Box<dyn FnOnce() + Send>;
-
 /// Queues callbacks for a pool's callback thread, which ends with its pool.
 pub(super) struct Callbacks {
     /// Gone once the pool has ended.
-    queue: Mutex<Option<mpsc::Sender<Callback>>>,
+    queue: Mutex<Option<mpsc::Sender<Later>>>,
     thread: Mutex<Option<thread::JoinHandle<()>>>,
     id: ThreadId,
     /// Callbacks of tasks that are not done: while there are any, results are received as they come.
@@ -43,20 +41,17 @@ impl Pending {
 
 impl Callbacks {
     pub(super) fn new(name: &str) -> Result<Callbacks> {
-        let (queue, callbacks) = mpsc::channel::<Callback>();
+        let (queue, callbacks) = mpsc::channel::<Later>();
         let pending = Arc::new(Pending::default());
         let finished = pending.clone();
-        let run = move || {
+        let life = move || {
             for callback in callbacks {
-                // The hook has printed its panic, and there is nobody else to tell. What it panicked with may panic again
-                // when it's dropped, so it isn't.
-                if let Err(payload) = catch_unwind(AssertUnwindSafe(callback)) {
-                    std::mem::forget(payload);
-                }
+                // The hook has printed its panic, and there is nobody else to tell.
+                run(callback);
                 finished.change(-1);
             }
         };
-        let thread = thread::Builder::new().name(format!("{name}-callbacks")).spawn(run);
+        let thread = thread::Builder::new().name(format!("{name}-callbacks")).spawn(life);
         let failed = |e| Error::new(ErrorKind::System, format!("could not start the callback thread: {e}"));
         let thread = thread.map_err(failed)?;
         let (id, thread) = (thread.thread().id(), Mutex::new(Some(thread)));
@@ -64,7 +59,7 @@ impl Callbacks {
     }
 
     /// Runs the callback on the thread, after those that came before.
-    pub(super) fn run(&self, callback: Callback) {
+    pub(super) fn run(&self, callback: Later) {
         match &*self.lock() {
             Some(queue) => {
                 self.pending.change(1);
@@ -77,7 +72,7 @@ impl Callbacks {
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<mpsc::Sender<Callback>>> {
+    fn lock(&self) -> MutexGuard<'_, Option<mpsc::Sender<Later>>> {
         self.queue.lock().unwrap_or_else(|e| e.into_inner())
     }
 

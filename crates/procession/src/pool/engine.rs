@@ -11,7 +11,7 @@ use super::{
     plan,
     requests::Requests,
     settings::Settings,
-    sink::Sink,
+    sink::{Later, Sink},
     size::PoolSize,
     state::{Phase, State},
     statistics::PoolStatistics,
@@ -22,6 +22,7 @@ use crate::TaskError;
 use procession_core::{Deadline, Result, pool::Inbox};
 use std::{
     ops::{Deref, DerefMut},
+    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -70,7 +71,15 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         let later = std::mem::take(&mut self.effects.later);
         self.0 = None;
-        later.into_iter().for_each(|later| later());
+        later.into_iter().for_each(run);
+    }
+}
+
+/// Runs what may be anybody's code, a waker's for example; its panic is nobody's here.
+pub(super) fn run(later: Later) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(later)) {
+        // What it panicked with may panic again when it's dropped, so it isn't.
+        std::mem::forget(payload);
     }
 }
 

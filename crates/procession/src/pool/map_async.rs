@@ -5,6 +5,7 @@ use super::{
     async_result::{AsyncResult, Cell, Outcome},
     batch::{BatchBuilder, Kind},
     callbacks::Callbacks,
+    engine::run,
     map::fill,
     options::Call,
     plan,
@@ -36,7 +37,7 @@ impl Collector {
     fn complete(&self, total: usize) {
         let mut later = Vec::new();
         self.change(&mut later, |collected| collected.total = Some(total));
-        later.into_iter().for_each(|later| later());
+        later.into_iter().for_each(run);
     }
 
     fn change(&self, later: &mut Vec<Later>, change: impl FnOnce(&mut Collected)) {

@@ -79,6 +79,9 @@ impl Reporter {
 
 impl Drop for Reporter {
     fn drop(&mut self) {
-        self.end();
+        // Not while its own panic is under way.
+        if !std::thread::panicking() {
+            self.end();
+        }
     }
 }
