@@ -2,6 +2,8 @@
 //!
 //! Needs the `kill-points` feature, with which a process kills itself at the point that it was armed with.
 
+#[path = "common/begin.rs"]
+mod begin;
 mod deaths;
 mod workload;
 
@@ -61,10 +63,7 @@ fn main() -> ExitCode {
         arm(SERVER);
         arm(MEMBER);
     }
-    procession::init();
-    procession_testing::explain_with(|| {
-        format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
-    });
+    begin::begin();
     if let Ok(point) = std::env::var(SERVER) {
         return root_of_dying_servers(&point);
     }

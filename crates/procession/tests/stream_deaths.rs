@@ -1,6 +1,8 @@
 //! Random deaths of busy producers and consumers: what was sent is received once, whole and in order, but for what a consumer took
 //! with it.
 
+#[path = "common/begin.rs"]
+mod begin;
 #[path = "workload/parcel.rs"]
 mod parcel;
 
@@ -18,10 +20,7 @@ use std::{
 };
 
 fn main() -> ExitCode {
-    procession::init();
-    procession_testing::explain_with(|| {
-        format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
-    });
+    begin::begin();
     procession_testing::run(tests![one_to_one, two_to_two, four_to_four, consumers_of_tasks])
 }
 

@@ -1,5 +1,7 @@
 //! Random deaths among processes that share one of everything; and the lock beside glibc's robust mutex.
 
+#[path = "common/begin.rs"]
+mod begin;
 mod workload;
 
 use procession::{Event, Mutex, Process, TaskError, Value};
@@ -8,10 +10,7 @@ use std::{process::ExitCode, thread, time::Duration};
 use workload::Everything;
 
 fn main() -> ExitCode {
-    procession::init();
-    procession_testing::explain_with(|| {
-        format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
-    });
+    begin::begin();
     let mut tests = tests![a_lock_does_as_the_robust_mutex_of_the_c_library_does];
     for run in 1..=10_000 / KILLS {
         tests.push((format!("random_kills::{run}"), Box::new(random_kills)));

@@ -1,5 +1,9 @@
 //! What tests of objects have in common.
 
+mod begin;
+
+pub(crate) use begin::begin;
+
 use std::thread;
 
 /// Everything has gone: objects, references, blocks.

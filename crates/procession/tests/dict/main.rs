@@ -22,10 +22,7 @@ mod values;
 mod waiting;
 
 fn main() -> ExitCode {
-    procession::init();
-    procession_testing::explain_with(|| {
-        format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
-    });
+    common::begin();
     if let Ok(name) = std::env::var(memory::AT_THE_LIMIT) {
         return memory::at_the_limit(&name);
     }

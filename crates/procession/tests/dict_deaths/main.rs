@@ -1,6 +1,8 @@
 //! Random deaths among processes that work on shared dictionaries: what a dead one had done is there, what it hadn't is not, of what
 //! it was doing all or nothing; and nobody waits in vain.
 
+#[path = "../common/begin.rs"]
+mod begin;
 mod ledger;
 mod own;
 mod world;
@@ -11,10 +13,7 @@ use std::{process::ExitCode, thread, time::Duration};
 use world::World;
 
 fn main() -> ExitCode {
-    procession::init();
-    procession_testing::explain_with(|| {
-        format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
-    });
+    begin::begin();
     let mut tests = tests![who_waits_sees_what_the_dead_have_done];
     for run in 1..=3000 / KILLS {
         tests.push((format!("random_kills::{run}"), Box::new(random_kills)));

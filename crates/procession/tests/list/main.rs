@@ -12,10 +12,7 @@ mod methods;
 mod model;
 
 fn main() -> ExitCode {
-    procession::init();
-    procession_testing::explain_with(|| {
-        format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
-    });
+    common::begin();
     methods::adopt();
     let all = || {
         tests![

@@ -14,10 +14,7 @@ mod using;
 mod waiting;
 
 fn main() -> ExitCode {
-    procession::init();
-    procession_testing::explain_with(|| {
-        format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
-    });
+    common::begin();
     methods::adopt();
     let all = || {
         let mut all = waiting::all();

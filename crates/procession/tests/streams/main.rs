@@ -28,10 +28,7 @@ mod queues;
 mod selecting;
 
 fn main() -> ExitCode {
-    procession::init();
-    procession_testing::explain_with(|| {
-        format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
-    });
+    common::begin();
     if std::env::var_os(bad_input::AT_THE_LIMIT).is_some() {
         bad_input::at_the_limit();
         return ExitCode::SUCCESS;

@@ -34,10 +34,7 @@ mod semaphore;
 mod value;
 
 fn main() -> ExitCode {
-    procession::init();
-    procession_testing::explain_with(|| {
-        format!("{:?}", procession::family::waits().map(|waits| waits.to_string()))
-    });
+    common::begin();
     methods::adopt();
     let all = || {
         tests![
