@@ -1,0 +1,86 @@
+//! Workers that are slow to start, or never do.
+
+use crate::{Crowd, EVER, always, busy, look, staying, until};
+use procession::{Event, Pool, TaskError, Value, worker};
+use std::time::Instant;
+
+/// What an initializer of these tests does: counts, and waits if it isn't the first worker's.
+fn wait_for(ready: Event, started: Value<u64>) {
+    started.fetch_add(1).unwrap();
+    if worker::current().unwrap().index > 0 {
+        ready.wait().unwrap();
+    }
+}
+
+pub(crate) fn slow_starts_are_not_followed_by_more() {
+    let (ready, started) = (Event::new().unwrap(), Value::new(0).unwrap());
+    let pool = Pool::builder()
+        .workers(1..=4)
+        .idle_timeout(EVER)
+        .initializer(wait_for, (ready.clone(), started.clone()))
+        .build()
+        .unwrap();
+    let mut crowd = Crowd::new();
+    crowd.send(&pool, 9);
+    until(&pool, |now| now.starting == 3 && busy(now) == 1);
+    until(&pool, |_| started.get() == 4);
+    always(&pool, |now| now.workers == 4 && now.starting == 3);
+    // The one that is there does it all, though some of it had been handed to the others.
+    let ran_by = crowd.release();
+    assert!(ran_by.iter().all(|pid| *pid == ran_by[0]));
+    ready.set().unwrap();
+    until(&pool, |now| now.idle == 4);
+    assert_eq!(started.get(), 4);
+}
+
+pub(crate) fn failing_growth_leaves_the_others_at_work() {
+    let attempts = Value::new(0_u64).unwrap();
+    let fail = |attempts: Value<u64>| {
+        attempts.fetch_add(1).unwrap();
+        if worker::current().unwrap().index >= 2 {
+            std::process::exit(1);
+        }
+    };
+    let pool = Pool::builder()
+        .workers(2..=6)
+        .idle_timeout(EVER)
+        .initializer(fail, (attempts.clone(),))
+        .build()
+        .unwrap();
+    until(&pool, |now| now.idle == 2);
+    let begun = Instant::now();
+    let mut crowd = Crowd::new();
+    crowd.send(&pool, 8);
+    // Two are there, four are tried together, and each time more seldom.
+    until(&pool, |now| attempts.get() >= 2 + 4 + 4 + 1 && now.starting == 0);
+    let failed = attempts.get() - 2;
+    // After eight that failed there's a second between two attempts, of four at most.
+    let most = 8 + 4 * (begun.elapsed().as_secs() + 2);
+    println!("{failed} starts failed in {:?}", begun.elapsed());
+    assert!(failed <= most, "{failed} attempts, at most {most} were expected");
+    assert_eq!((crowd.arrived.get(), look(&pool).failed), (2, 0));
+    // Tasks are done by those that are there, and the pool takes more.
+    assert_eq!(crowd.release().len(), 8);
+    assert_eq!(pool.map(|n: u32| n, 0..1000).unwrap().len(), 1000);
+    let now = until(&pool, |now| staying(now) == 2 && now.idle == 2);
+    let before = attempts.get();
+    assert_eq!((now.done, now.failed, now.deaths), (1008, 0, before - 2));
+    // And without load nobody is tried.
+    always(&pool, |now| now.workers == 2 && attempts.get() == before);
+}
+
+fn start_failed<T>(result: Result<T, TaskError>) {
+    match result {
+        Err(TaskError::Failed(error)) => assert!(error.is_start_failed(), "{error}"),
+        Err(error) => panic!("{error}"),
+        Ok(_) => panic!("no worker can have run it"),
+    }
+}
+
+pub(crate) fn failing_starts_from_nothing_are_an_error() {
+    let pool = Pool::builder().workers(0..=3).initializer(|| std::process::exit(1), ()).build().unwrap();
+    let results: Vec<_> = (0..5).map_while(|_| pool.apply_async(|| 1, ()).ok()).collect();
+    results.iter().for_each(|result| start_failed(result.get()));
+    start_failed(pool.apply(|| 1, ()));
+    until(&pool, |now| now.workers == 0);
+}
