@@ -166,17 +166,16 @@ impl Engine {
         self.lock().unfinished < self.settings.max_pending
     }
 
-    /// Whether more tasks are needed to keep every worker busy, and may be submitted.
+    /// Whether more tasks are needed to keep every worker busy, or to have the first one started, and may be submitted.
     pub(super) fn wants_more(&self) -> bool {
         let state = self.lock();
         // Also where the next submission will say why there is nobody to keep busy.
-        state.check_open().is_err()
-            || state.backlog.is_empty()
-                && state.unfinished < self.settings.max_pending
-                && state
-                    .workers
-                    .iter()
-                    .any(|worker| worker.takes_tasks() && worker.unfinished() < plan::ENOUGH)
+        if state.check_open().is_err() {
+            return true;
+        }
+        let mut takers = state.workers.iter().filter(|worker| worker.takes_tasks()).peekable();
+        let wanted = takers.peek().is_none() || takers.any(|worker| worker.unfinished() < plan::ENOUGH);
+        wanted && state.backlog.is_empty() && state.unfinished < self.settings.max_pending
     }
 
     /// The most workers that there may be.
