@@ -318,7 +318,8 @@ impl State {
         for piece in untouched.into_iter().rev() {
             self.backlog.push_front(piece);
         }
-        if !was_ready && !asked {
+        // One that was too slow to become ready was told to end, and counts all the same.
+        if !was_ready && (!asked || worker.condemned.is_some()) {
             let error = worker.refusal().map_or_else(|| not_ready(&worker, exit), initializer_failed);
             // One that was killed from outside says little about the next.
             let weight =

@@ -28,6 +28,7 @@ fn main() -> ExitCode {
         starts::slow_starts_are_not_followed_by_more,
         starts::failing_growth_leaves_the_others_at_work,
         starts::failing_starts_from_nothing_are_an_error,
+        starts::late_starts_are_failing_starts,
     ])
 }
 

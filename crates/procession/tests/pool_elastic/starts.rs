@@ -2,7 +2,7 @@
 
 use crate::{Crowd, EVER, always, busy, look, staying, until};
 use procession::{Event, Pool, TaskError, Value, worker};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// What an initializer of these tests does: counts, and waits if it isn't the first worker's.
 fn wait_for(ready: Event, started: Value<u64>) {
@@ -81,6 +81,18 @@ pub(crate) fn failing_starts_from_nothing_are_an_error() {
     let pool = Pool::builder().workers(0..=3).initializer(|| std::process::exit(1), ()).build().unwrap();
     let results: Vec<_> = (0..5).map_while(|_| pool.apply_async(|| 1, ()).ok()).collect();
     results.iter().for_each(|result| start_failed(result.get()));
+    start_failed(pool.apply(|| 1, ()));
+    until(&pool, |now| now.workers == 0);
+}
+
+pub(crate) fn late_starts_are_failing_starts() {
+    let never = Event::new().unwrap();
+    let pool = Pool::builder()
+        .workers(0..=2)
+        .task_timeout(Duration::from_millis(5))
+        .initializer(|never: Event| never.wait().unwrap(), (never.clone(),))
+        .build()
+        .unwrap();
     start_failed(pool.apply(|| 1, ()));
     until(&pool, |now| now.workers == 0);
 }
