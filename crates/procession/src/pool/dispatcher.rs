@@ -64,6 +64,10 @@ impl Engine {
                 state.retire(plan.retire);
                 continue;
             }
+            if plan.expire {
+                state.expire();
+                continue;
+            }
             if plan.start > 0 && !state.has_given_up() {
                 state = self.start_one(state)?;
                 continue;

@@ -42,8 +42,10 @@ pub(super) struct Snapshot {
 pub(super) struct Plan {
     /// So many workers to start.
     pub(super) start: usize,
-    /// So many to send away, those first that have been idle for longest.
+    /// So many to send away, because there may be no more so many.
     pub(super) retire: usize,
+    /// To send away the one that has been idle for longest.
+    pub(super) expire: bool,
     /// When to ask again, if nothing happens before.
     pub(super) again: Option<Duration>,
 }
@@ -73,10 +75,11 @@ pub(super) fn plan(now: &Snapshot) -> Plan {
             pause => Plan { again: Some(pause), ..Plan::default() },
         };
     }
-    // One at a time: the next one is asked about in a moment.
-    if now.idle > 0 && queued == 0 && have > least {
+    // One at a time: the next one is asked about in a moment. Who is still getting ready may never be, so it takes nobody's place; and
+    // it isn't sent away, else it would be there all the same, and not count.
+    if now.idle > 0 && queued == 0 && now.idle + working > least {
         match now.idle_timeout.saturating_sub(now.idlest) {
-            Duration::ZERO => return Plan { retire: 1, ..Plan::default() },
+            Duration::ZERO => return Plan { expire: true, ..Plan::default() },
             left => again = Some(left),
         }
     } else if have > least {
@@ -189,8 +192,12 @@ mod tests {
     fn idle_workers_go_one_by_one_when_their_time_is_up() {
         let now = Snapshot { idlest: 40 * MILLIS, ..calm(3, 20, 5) };
         assert_eq!(plan(&now), Plan { again: Some(60 * MILLIS), ..Plan::default() });
-        assert_eq!(plan(&Snapshot { idlest: 100 * MILLIS, ..now }), Plan { retire: 1, ..Plan::default() });
-        assert_eq!(plan(&Snapshot { idlest: 100 * MILLIS, idle: 3, ..now }), Plan::default());
+        let late = Snapshot { idlest: 100 * MILLIS, ..now };
+        assert_eq!(plan(&late), Plan { expire: true, ..Plan::default() });
+        assert_eq!(plan(&Snapshot { idle: 3, ..late }), Plan::default());
+        // Those that aren't ready don't take the place of any that is.
+        assert!(!plan(&Snapshot { idle: 3, starting: 2, ..late }).expire);
+        assert!(plan(&Snapshot { idle: 4, starting: 2, ..late }).expire);
     }
 
     /// Load that comes and goes, faster than workers grow idle: the pool grows once, and stays.
@@ -200,7 +207,8 @@ mod tests {
         for idle_for in 0..99 {
             assert_eq!(plan(&busy).start, 0);
             let idle = Snapshot { idlest: idle_for * MILLIS, ..calm(3, 20, 20) };
-            assert_eq!((plan(&idle).start, plan(&idle).retire), (0, 0));
+            assert_eq!(plan(&idle).start, 0);
+            assert!(!plan(&idle).expire);
         }
     }
 

@@ -451,6 +451,15 @@ impl State {
         order.into_iter().take(count).for_each(|at| self.dismiss(at));
     }
 
+    /// Sends away the one that has been idle for longest.
+    pub(super) fn expire(&mut self) {
+        let idle = |worker: &Worker| worker.stage == Stage::Serving && worker.unfinished() == 0;
+        let idle = (0..self.workers.len()).filter(|at| idle(&self.workers[*at]));
+        if let Some(idlest) = idle.min_by_key(|at| self.workers[*at].since) {
+            self.dismiss(idlest);
+        }
+    }
+
     /// Ends workers whose time is up: when the next one's is.
     pub(super) fn end_overdue(&mut self, start_limit: Option<Duration>) -> Option<Duration> {
         if self.shortest_timeout.is_none() && start_limit.is_none() {

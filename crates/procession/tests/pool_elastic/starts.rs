@@ -33,6 +33,26 @@ pub(crate) fn slow_starts_are_not_followed_by_more() {
     assert_eq!(started.get(), 4);
 }
 
+/// Load that comes and goes while nobody becomes ready: who was sent away before that would still be there, and not count.
+pub(crate) fn slow_starts_do_not_pile_up() {
+    let (ready, started) = (Event::new().unwrap(), Value::new(0).unwrap());
+    let pool = Pool::builder()
+        .workers(1..=3)
+        .idle_timeout(Duration::from_millis(1))
+        .initializer(wait_for, (ready.clone(), started.clone()))
+        .build()
+        .unwrap();
+    for _ in 0..4 {
+        let mut crowd = Crowd::new();
+        crowd.send(&pool, 4);
+        until(&pool, |now| now.starting == 2);
+        crowd.release();
+        always(&pool, |now| now.workers <= 3);
+    }
+    ready.set().unwrap();
+    until(&pool, |now| now.workers == 1 && now.idle == 1);
+}
+
 pub(crate) fn failing_growth_leaves_the_others_at_work() {
     let attempts = Value::new(0_u64).unwrap();
     let fail = |attempts: Value<u64>| {
