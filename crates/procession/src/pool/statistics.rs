@@ -19,7 +19,7 @@ pub struct PoolStatistics {
     pub idle: usize,
     /// Workers that get no more tasks: there are too many, or they have run as many as they may, or they were ended for what they ran.
     pub leaving: usize,
-    /// Tasks being run: one for each worker that has any.
+    /// Tasks being run: one for each worker that is ready and has any.
     pub running: usize,
     /// Tasks that wait, whether or not they were handed to a worker already.
     pub queued: usize,
@@ -76,7 +76,10 @@ impl PoolStatistics {
         state.read_reports();
         let each: Vec<WorkerStatistics> = state.workers.iter().map(WorkerStatistics::of).collect();
         let count = |wanted| each.iter().filter(|worker| worker.state == wanted).count();
-        let running = each.iter().filter(|worker| worker.unfinished > 0).count();
+        // Who isn't ready runs nothing, whatever it was handed.
+        let runs =
+            |worker: &&WorkerStatistics| worker.unfinished > 0 && worker.state != WorkerState::Starting;
+        let running = each.iter().filter(runs).count();
         let counts = &state.counts;
         PoolStatistics {
             workers: each.len(),

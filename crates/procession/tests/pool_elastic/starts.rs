@@ -1,6 +1,6 @@
 //! Workers that are slow to start, or never do.
 
-use crate::{Crowd, EVER, always, busy, look, staying, until};
+use crate::{Crowd, EVER, always, busy, look, until};
 use procession::{Event, Pool, TaskError, Value, worker};
 use std::time::{Duration, Instant};
 
@@ -82,11 +82,11 @@ pub(crate) fn failing_growth_leaves_the_others_at_work() {
     // Tasks are done by those that are there, and the pool takes more.
     assert_eq!(crowd.release().len(), 8);
     assert_eq!(pool.map(|n: u32| n, 0..1000).unwrap().len(), 1000);
-    let now = until(&pool, |now| staying(now) == 2 && now.idle == 2);
-    let before = attempts.get();
-    assert_eq!((now.done, now.failed, now.deaths), (1008, 0, before - 2));
-    // And without load nobody is tried.
-    always(&pool, |now| now.workers == 2 && attempts.get() == before);
+    let now = until(&pool, |now| now.workers == 2 && now.idle == 2 && now.deaths == attempts.get() - 2);
+    assert_eq!((now.done, now.failed), (1008, 0));
+    // Without load nobody is tried; but one may have been on its way.
+    let most = attempts.get() + 1;
+    always(&pool, |now| now.workers <= 3 && attempts.get() <= most);
 }
 
 fn start_failed<T>(result: Result<T, TaskError>) {
