@@ -13,7 +13,7 @@ pub use gate::Gate;
 pub use ledger::{Entry, Ledger, Pen};
 pub use rng::Rng;
 pub use values::{OneWay, Stubborn, raise};
-pub use watchdog::explain_with;
+pub use watchdog::{explain_with, still_alive, watch};
 
 use libtest_mimic::{Arguments, Trial};
 use std::process::ExitCode;

@@ -4,7 +4,8 @@ use std::{
     fs,
     sync::{
         OnceLock,
-        mpsc::{Sender, channel},
+        atomic::{AtomicU64, Ordering},
+        mpsc::{RecvTimeoutError, Sender, channel},
     },
     thread,
     time::Duration,
@@ -21,11 +22,24 @@ pub fn explain_with(explain: fn() -> String) {
     let _ = EXPLAIN.set(explain);
 }
 
+/// How often a test has said that it gets on.
+static STEPS: AtomicU64 = AtomicU64::new(0);
+
+/// Says that a long test gets on: it hasn't hung before now.
+pub fn still_alive() {
+    STEPS.fetch_add(1, Ordering::Relaxed);
+}
+
 /// Watches until the value is dropped.
-pub(crate) fn watch(name: String) -> Sender<()> {
+pub fn watch(name: String) -> Sender<()> {
     let (alive, watched) = channel::<()>();
     thread::spawn(move || {
-        if let Err(std::sync::mpsc::RecvTimeoutError::Timeout) = watched.recv_timeout(LIMIT) {
+        let mut steps = STEPS.load(Ordering::Relaxed);
+        while let Err(RecvTimeoutError::Timeout) = watched.recv_timeout(LIMIT) {
+            let now = STEPS.load(Ordering::Relaxed);
+            if now != std::mem::replace(&mut steps, now) {
+                continue;
+            }
             eprintln!("the test {name} hangs; who waits for what:");
             let own = std::process::id();
             if let Some(explain) = EXPLAIN.get() {

@@ -1,18 +1,14 @@
 //! The pool and deaths: of workers, one by one and by the thousand; of workers that never start; of their owner.
 
 use procession::{Pool, TaskError};
-use procession_testing::{Census, Gate, Rng, kill, processes_with, raise, tests};
+use procession_testing::{Gate, Ledger, kill, processes_with, raise, tests};
 use std::{
     collections::HashSet,
-    fs::File,
-    io::{BufRead, Write},
-    path::PathBuf,
+    io::BufRead,
     process::{Command, ExitCode, Stdio},
-    sync::{
-        Mutex,
-        atomic::{AtomicBool, Ordering},
-    },
 };
+
+mod churn;
 
 fn main() -> ExitCode {
     let program = std::env::var("PROGRAM").ok();
@@ -95,118 +91,13 @@ fn workers_that_cannot_start_are_an_error() {
     assert!(status.unwrap().success());
 }
 
-/// A file that tasks append their numbers to: what was really run, and how often.
-struct Ledger(PathBuf);
-
-impl Ledger {
-    fn new(name: &str) -> Ledger {
-        let path = std::env::temp_dir().join(format!("procession-{name}-{}", std::process::id()));
-        File::create(&path).unwrap();
-        Ledger(path)
-    }
-
-    fn argument(&self) -> String {
-        self.0.to_str().unwrap().to_string()
-    }
-
-    fn enter(path: &str, number: u32) {
-        let mut file = File::options().append(true).open(path).unwrap();
-        file.write_all(&number.to_le_bytes()).unwrap();
-    }
-
-    /// How often each number was entered.
-    fn counts(&self, len: usize) -> Vec<u32> {
-        let mut counts = vec![0; len];
-        for entry in std::fs::read(&self.0).unwrap().chunks_exact(4) {
-            counts[u32::from_le_bytes(entry.try_into().unwrap()) as usize] += 1;
-        }
-        counts
-    }
-}
-
-impl Drop for Ledger {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
-}
-
-const KILLS: usize = 2000;
+/// `PROCESSION_KILLS` says how many.
+const KILLS: u64 = 2000;
 
 fn random_kills_lose_one_task_each() {
-    drop(Pool::new(1).unwrap());
-    let before = Census::take_at_rest();
-    let ledger = Ledger::new("kills");
-    let pool = Pool::new(4).unwrap();
-    let mut rng = Rng::new("random kills");
-    let stop = AtomicBool::new(false);
-    let outcomes = Mutex::new(Vec::new());
-    let kills = std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let mut number = 0_u32;
-            while !stop.load(Ordering::Relaxed) {
-                let batch: Vec<_> = (0..200)
-                    .map(|_| {
-                        let task = |path: String, number: u32, size: usize| {
-                            Ledger::enter(&path, number);
-                            (number, vec![number as u8; size])
-                        };
-                        let size = if number % 7 == 0 { 20_000 } else { number as usize % 50 };
-                        let result = pool.apply_async(task, (ledger.argument(), number, size)).unwrap();
-                        number += 1;
-                        (number - 1, size, result)
-                    })
-                    .collect();
-                let mut outcomes = outcomes.lock().unwrap();
-                for (number, size, result) in batch {
-                    match result.get() {
-                        Ok((n, bytes)) => {
-                            assert!(
-                                n == number && bytes == vec![number as u8; size],
-                                "task {number} is torn"
-                            );
-                            outcomes.push(true);
-                        }
-                        Err(TaskError::Died(status)) => {
-                            assert_eq!(status.signal(), Some(9));
-                            outcomes.push(false);
-                        }
-                        Err(e) => panic!("task {number}: {e}"),
-                    }
-                }
-            }
-        });
-        let mut kills = 0;
-        while kills < KILLS {
-            let workers = pool.worker_pids();
-            if let Some(worker) = workers.get(rng.below(workers.len().max(1)))
-                && kill(*worker).is_ok()
-            {
-                kills += 1;
-            }
-            // Among busy workers: after some more tasks were done.
-            let enough = pool.statistics().done + rng.below(12) as u64;
-            while pool.statistics().done < enough {
-                std::thread::yield_now();
-            }
-        }
-        stop.store(true, Ordering::Relaxed);
-        kills
-    });
-    let outcomes = outcomes.into_inner().unwrap();
-    let lost = outcomes.iter().filter(|ok| !**ok).count();
-    println!("{} tasks, {kills} kills, {lost} tasks lost", outcomes.len());
-    assert!(lost <= kills);
-    for (number, (ok, count)) in outcomes.iter().zip(ledger.counts(outcomes.len())).enumerate() {
-        assert!(count <= 1, "task {number} was run {count} times");
-        assert!(!ok || count == 1, "task {number} has a value, and was not run");
-    }
-    let statistics = pool.statistics();
-    assert_eq!(statistics.done + statistics.failed, outcomes.len() as u64);
-    pool.join().unwrap();
-    drop(pool);
-    before.wait_until_back();
-    let audit = procession::audit().unwrap();
-    assert_eq!((audit.objects.len(), audit.blocks, audit.leaked, audit.members), (0, 0, 0, 1), "{audit:?}");
+    let wanted = std::env::var("PROCESSION_KILLS").map_or(KILLS, |text| text.parse().unwrap());
+    let totals = churn::churn("random kills", |_, totals| totals.hunt.kills < wanted);
+    println!("{totals}");
 }
 
 const MARK: &str = "PROCESSION_TEST_MARK";
