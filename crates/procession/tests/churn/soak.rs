@@ -89,7 +89,8 @@ impl fmt::Display for Sample {
 /// are at most 1 MiB; a worker has a few blocks and descriptors.
 fn are_flat(samples: &[Sample]) -> bool {
     let (second, last) = (quarter(samples, 1), quarter(samples, 3));
-    let quantities: [(&str, usize, fn(&Sample) -> usize); 6] = [
+    type Quantity = (&'static str, usize, fn(&Sample) -> usize);
+    let quantities: [Quantity; 6] = [
         ("resident KiB", 1024, |sample| sample.resident),
         ("arena blocks", 8, |sample| sample.blocks),
         ("arena KiB", 1024, |sample| sample.bytes),
