@@ -1,10 +1,7 @@
 //! The load: calls of all kinds, by several threads.
 
-use super::{
-    accounts::{Account, Outcome},
-    worker,
-};
-use procession::{Pool, TaskError, TaskOptions, Value};
+use super::accounts::{Account, Outcome};
+use procession::{Pool, TaskError, TaskOptions, Value, worker};
 use procession_testing::{Pen, Rng};
 use serde::{Deserialize, Serialize};
 use std::{

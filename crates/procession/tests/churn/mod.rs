@@ -8,7 +8,7 @@ mod load;
 use accounts::Tally;
 use killer::{Hunt, Victims};
 use load::Load;
-use procession::{Pool, Value, worker};
+use procession::{Pool, Value};
 use procession_testing::{Census, Ledger, Pen, Rng};
 use std::{
     fmt,
@@ -106,10 +106,11 @@ pub(crate) fn churn(what: &str, mut more: impl FnMut(&Pool, &Totals) -> bool) ->
 
 /// Waits until nobody is there who needn't be.
 pub(crate) fn until_shrunk(pool: &Pool) {
-    while {
+    let staying = || {
         let now = pool.statistics();
-        now.workers - now.leaving > LEAST
-    } {
+        now.workers - now.leaving
+    };
+    while staying() > LEAST {
         thread::yield_now();
     }
 }
