@@ -66,31 +66,24 @@ pub(super) fn kill_and_stop(
     hunt: &Mutex<Hunt>,
     ended: &AtomicBool,
 ) {
-    let mut stopped = None;
     while !ended.load(Ordering::Relaxed) {
-        // One that is gone needs nothing more.
-        if let Some(process) = stopped.take() {
-            let _ = resume(process);
-        }
-        let now = pool.statistics();
-        let workers = pool.worker_pids();
-        let ready = now.workers - now.leaving - now.starting;
+        let (now, workers) = (pool.statistics(), pool.worker_pids());
+        let staying = now.workers - now.leaving;
+        let (mut kills, mut stops) = (0, 0);
         // A pool none of whose workers lives until it's ready gives up, and is right.
-        if !workers.is_empty() && (ready > 0 || rng.below(32) == 0) {
+        if !workers.is_empty() && (staying > now.starting || rng.below(32) == 0) {
             let victim = workers[rng.below(workers.len())];
-            let stops = rng.below(6) == 0;
-            let done = if stops { stop(victim).is_ok() } else { victims.kill(victim) };
-            stopped = (done && stops).then_some(victim);
-            let mut hunt = hunt.lock().unwrap();
-            if done && stops {
-                hunt.stops += 1;
-            } else if done {
-                hunt.kills += 1;
+            if rng.below(6) == 0 {
+                stops = stop_for_a_while(victim, rng) as u64;
+            }
+            if stops == 0 || rng.below(4) == 0 {
+                kills = victims.kill(victim) as u64;
             }
         }
-        let staying = now.workers - now.leaving;
         {
             let mut hunt = hunt.lock().unwrap();
+            hunt.kills += kills;
+            hunt.stops += stops;
             hunt.least = hunt.least.min(staying);
             hunt.most = hunt.most.max(staying);
         }
@@ -103,7 +96,16 @@ pub(super) fn kill_and_stop(
             thread::yield_now();
         }
     }
-    if let Some(process) = stopped {
-        let _ = resume(process);
+}
+
+/// Whether there was a process to stop. The pool isn't asked for anything meanwhile: who is stopped may have a lock of the family's
+/// memory, and somebody who waits for that the pool's.
+fn stop_for_a_while(process: u32, rng: &mut Rng) -> bool {
+    let stopped = stop(process).is_ok();
+    for _ in 0..rng.below(LOOKS) {
+        thread::yield_now();
     }
+    // One that is gone needs nothing more.
+    let _ = resume(process);
+    stopped
 }
