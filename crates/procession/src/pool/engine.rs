@@ -19,7 +19,7 @@ use super::{
     worker::Worker,
 };
 use crate::TaskError;
-use procession_core::{Deadline, Result, pool::Inbox};
+use procession_core::{Deadline, Result, now, pool::Inbox};
 use std::{
     ops::{Deref, DerefMut},
     panic::{AssertUnwindSafe, catch_unwind},
@@ -262,6 +262,11 @@ impl Engine {
         let size = size.check()?;
         let mut state = self.lock();
         state.check_open()?;
+        if !state.size.is_elastic() {
+            // Until now nobody asked how long they have been idle.
+            let now = now();
+            state.workers.iter_mut().for_each(|worker| worker.since = now);
+        }
         state.size = size;
         state.rethink = true;
         drop(state);

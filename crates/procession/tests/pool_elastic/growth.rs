@@ -2,7 +2,7 @@
 
 use crate::{Crowd, EVER, always, busy, look, staying, until};
 use procession::{Event, Pool, PoolHandle, WorkerState};
-use procession_testing::{Ledger, children, is_helper};
+use procession_testing::{Census, Ledger, Rng, children, is_helper};
 use std::{
     collections::{HashMap, HashSet},
     time::Duration,
@@ -30,12 +30,13 @@ pub(crate) fn grows_to_the_most_and_no_further() {
 
 pub(crate) fn grows_from_nothing_and_goes_back() {
     let pool = Pool::builder().workers(0..=3).idle_timeout(SOON).build().unwrap();
-    for round in 0..3_u32 {
+    for round in 0..4_u32 {
         assert_eq!(look(&pool).workers, 0);
         assert!(children().into_iter().all(is_helper));
         match round {
             0 => assert_eq!(pool.apply(|n: u32| n + 1, (round,)).unwrap(), 1),
             1 => assert_eq!(pool.map(|n: u32| n, 0..1000).unwrap().len(), 1000),
+            2 => assert!(pool.imap(|n: u32| n, 0..1000).map(Result::unwrap).eq(0..1000)),
             _ => {
                 let mut crowd = Crowd::new();
                 crowd.send(&pool, 4);
@@ -46,7 +47,36 @@ pub(crate) fn grows_from_nothing_and_goes_back() {
         until(&pool, |now| now.workers == 0);
     }
     assert_eq!(look(&pool).deaths, 0);
+    // What it had when it was closed is done all the same.
+    let results: Vec<_> = (0..5).map(|n| pool.apply_async(|n: u32| n, (n,)).unwrap()).collect();
+    pool.close();
     pool.join().unwrap();
+    assert!(results.iter().map(|result| result.get().unwrap()).eq(0..5));
+}
+
+/// However far it has come with that.
+pub(crate) fn a_pool_that_ends_while_it_grows_leaves_nobody() {
+    drop(Pool::new(1).unwrap());
+    let mut rng = Rng::new("ends while it grows");
+    let before = Census::take_at_rest();
+    for round in 0..30 {
+        let pool = Pool::new(0..=4).unwrap();
+        let mut crowd = Crowd::new();
+        crowd.send(&pool, 6);
+        let looks = rng.below(100);
+        for _ in 0..looks {
+            look(&pool);
+        }
+        match round % 3 {
+            0 => drop(pool),
+            1 => pool.terminate(),
+            _ => {
+                crowd.release();
+                pool.join().unwrap();
+            }
+        }
+    }
+    before.wait_until_back();
 }
 
 pub(crate) fn shrinks_to_the_least_and_no_further() {

@@ -13,6 +13,7 @@ fn main() -> ExitCode {
     procession_testing::run(tests![
         growth::grows_to_the_most_and_no_further,
         growth::grows_from_nothing_and_goes_back,
+        growth::a_pool_that_ends_while_it_grows_leaves_nobody,
         growth::shrinks_to_the_least_and_no_further,
         growth::nobody_goes_before_its_time,
         growth::who_is_busy_does_not_go,
@@ -23,6 +24,7 @@ fn main() -> ExitCode {
         resizing::an_idle_pool_is_resized,
         resizing::a_busy_pool_is_resized,
         resizing::a_pool_of_a_fixed_size_becomes_elastic,
+        resizing::who_becomes_one_too_many_has_its_time_first,
         resizing::resizing_loses_and_repeats_nothing,
         resizing::sizes_that_cannot_be_are_refused,
         starts::slow_starts_are_not_followed_by_more,

@@ -7,7 +7,7 @@ use std::{
     collections::HashSet,
     sync::atomic::{AtomicBool, Ordering},
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 pub(crate) fn an_idle_pool_is_resized() {
@@ -53,6 +53,18 @@ pub(crate) fn a_pool_of_a_fixed_size_becomes_elastic() {
     crowd.release();
     until(&pool, |now| now.workers == 4);
     always(&pool, |now| now.workers == 4 && now.leaving == 0);
+}
+
+/// Nobody can go for being idle before it's said that some may; so they're idle from then on.
+pub(crate) fn who_becomes_one_too_many_has_its_time_first() {
+    const TIME: Duration = Duration::from_millis(50);
+    let pool = Pool::builder().workers(3).idle_timeout(TIME).build().unwrap();
+    until(&pool, |now| now.idle == 3);
+    thread::sleep(TIME);
+    let resized = Instant::now();
+    pool.resize(1..=3).unwrap();
+    until(&pool, |now| staying(now) < 3);
+    assert!(resized.elapsed() >= TIME);
 }
 
 /// All kinds of calls go on while the size changes all the time.
