@@ -358,6 +358,8 @@ impl State {
     /// With no worker that could do anything, and none to come, tasks fail.
     pub(super) fn give_up_if_hopeless(&mut self) {
         if self.has_given_up() {
+            // What those who wait were handed they won't begin either.
+            (0..self.workers.len()).for_each(|at| self.reclaim(at));
             let error = TaskError::Failed(self.hopeless());
             for piece in std::mem::take(&mut self.backlog) {
                 self.fail(&piece, &error);

@@ -30,6 +30,7 @@ fn main() -> ExitCode {
         starts::slow_starts_are_not_followed_by_more,
         starts::slow_starts_do_not_pile_up,
         starts::failing_growth_leaves_the_others_at_work,
+        starts::failing_starts_in_the_place_of_who_waits_are_an_error,
         starts::failing_starts_from_nothing_are_an_error,
         starts::late_starts_are_failing_starts,
     ])

@@ -1,7 +1,7 @@
 //! Workers that are slow to start, or never do.
 
 use crate::{Crowd, EVER, always, busy, look, until};
-use procession::{Event, Pool, TaskError, Value, worker};
+use procession::{Event, Pool, PoolHandle, TaskError, Value, worker};
 use std::time::{Duration, Instant};
 
 /// What an initializer of these tests does: counts, and waits if it isn't the first worker's.
@@ -95,6 +95,23 @@ fn start_failed<T>(result: Result<T, TaskError>) {
         Err(error) => panic!("{error}"),
         Ok(_) => panic!("no worker can have run it"),
     }
+}
+
+/// The only worker waits for a task that nobody will ever be there for.
+pub(crate) fn failing_starts_in_the_place_of_who_waits_are_an_error() {
+    let fail = || {
+        if worker::current().unwrap().index > 0 {
+            std::process::exit(1);
+        }
+    };
+    let pool = Pool::builder().workers(1).initializer(fail, ()).build().unwrap();
+    let nested = |pool: PoolHandle| match pool.apply(|| 1, ()) {
+        Err(TaskError::Failed(error)) => error.is_start_failed(),
+        other => panic!("nobody can have run it: {other:?}"),
+    };
+    assert!(pool.apply(nested, (pool.handle().unwrap(),)).unwrap());
+    // It's the only one still, and waits no more.
+    assert_eq!(pool.apply(|| 1, ()).unwrap(), 1);
 }
 
 pub(crate) fn failing_starts_from_nothing_are_an_error() {
