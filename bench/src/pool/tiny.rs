@@ -1,8 +1,11 @@
 //! Tasks that do next to nothing, on two workers: a map of many, one by one, and one at a time.
 
 use super::{PROCSPAWN, RAYON, python::Python, rows};
-use crate::measure::{Contestant, Goal, Result, head, median, medians, micros, rate, row, same};
-use procession::Pool;
+use crate::{
+    measure::{Contestant, Goal, Result, head, median, medians, micros, rate, row, same},
+    processors::{Pinned, Side},
+};
+use procession::{Pool, StartMethod};
 use rayon::prelude::*;
 use std::collections::VecDeque;
 
@@ -30,10 +33,9 @@ pub(super) fn run(python: &Python) -> Result<()> {
     let threads = rayon::ThreadPoolBuilder::new().num_threads(WORKERS).build()?;
     head(&format!("{WORKERS} workers, u64 -> u64"));
     throughput(&ours, &peer, &threads, python)?;
-    latency(&ours, &peer, python)?;
     peer.shutdown();
     ours.join()?;
-    Ok(())
+    latency(python)
 }
 
 /// Many tasks: how many million a second.
@@ -87,8 +89,15 @@ fn one_by_one_with_the_peer(pool: &procspawn::Pool) -> Result<Vec<u64>> {
     Ok(values)
 }
 
-/// One task after the other, each waited for: how many microseconds for one.
-fn latency(ours: &Pool, peer: &procspawn::Pool, python: &Python) -> Result<()> {
+/// One task after the other, each waited for: how many microseconds for one. Both sides have a processor of their own; workers have
+/// that of the thread that starts them.
+fn latency(python: &Python) -> Result<()> {
+    let (ours, peer) = {
+        let _pinned = Pinned::to(Side::Second)?;
+        let ours = Pool::builder().workers(WORKERS).start_method(StartMethod::Spawn).build()?;
+        (ours, procspawn::Pool::new(WORKERS)?)
+    };
+    let _pinned = Pinned::to(Side::First)?;
     let [apply, procspawn] = medians(
         ROUNDS,
         [&mut || call_median(|n| Ok(ours.apply(task, (n,))?)), &mut || {
@@ -96,6 +105,8 @@ fn latency(ours: &Pool, peer: &procspawn::Pool, python: &Python) -> Result<()> {
         }],
     )?;
     rows("one task, hot, us", apply, Goal::AtMost(3.0), &[(PROCSPAWN, procspawn)], python);
+    peer.shutdown();
+    ours.join()?;
     Ok(())
 }
 
