@@ -1,100 +1,29 @@
-//! How fast a pool of two workers runs tasks that do next to nothing.
+//! How fast a pool runs tasks that do next to nothing, how evenly it divides those that take time, and how soon it grows.
 
-use crate::measure::{Contestant, Goal, Result, head, median, medians, micros, rate, row, same};
-use procession::Pool;
-use rayon::prelude::*;
-use std::collections::VecDeque;
+mod growth;
+mod lazy;
+mod python;
+mod skew;
+mod tiny;
 
-const WORKERS: usize = 2;
-const TASKS: usize = 100_000;
-const ROUNDS: usize = 15;
-
-/// The peer's pool is slow, so it gets fewer tasks.
-const PEER_TASKS: usize = 2_000;
-
-/// The peer's pool takes three descriptors for each task that waits.
-const PEER_OUTSTANDING: usize = 128;
-
-/// Calls whose median is one sample, and calls before them so that the worker is awake.
-const CALLS: usize = 1_000;
-const WARM_UP: usize = 100;
-
-fn task(n: u64) -> u64 {
-    n.wrapping_mul(3)
-}
+use crate::measure::{Goal, Result, row};
+use python::Python;
 
 pub(crate) fn run() -> Result<()> {
-    let ours = Pool::new(WORKERS)?;
-    let peer = procspawn::Pool::new(WORKERS)?;
-    let threads = rayon::ThreadPoolBuilder::new().num_threads(WORKERS).build()?;
-    head(&format!("{WORKERS} workers, u64 -> u64"));
-    throughput(&ours, &peer, &threads)?;
-    latency(&ours, &peer)?;
-    peer.shutdown();
-    ours.join()?;
-    Ok(())
+    // Before all others, so that none of their workers are there.
+    let python = Python::ask()?;
+    tiny::run(&python)?;
+    lazy::run(&python)?;
+    skew::run(&python)?;
+    growth::run()
 }
 
-/// Many tasks: how many million a second.
-fn throughput(ours: &Pool, peer: &procspawn::Pool, threads: &rayon::ThreadPool) -> Result<()> {
-    let all: Contestant<'_> = &mut || rate(TASKS, || check(&ours.map(task, 0..TASKS as u64)?));
-    let single: Contestant<'_> = &mut || rate(TASKS, || check(&one_by_one(ours)?));
-    let peers: Contestant<'_> = &mut || rate(PEER_TASKS, || check(&one_by_one_with_the_peer(peer)?));
-    let rayon: Contestant<'_> = &mut || {
-        let items = 0..TASKS as u64;
-        rate(TASKS, || check(&threads.install(|| items.into_par_iter().map(task).collect::<Vec<_>>())))
-    };
-    let [map, apply_async, procspawn, rayon] = medians(ROUNDS, [all, single, peers, rayon])?;
-    row("map, M tasks/s", map, "procspawn", procspawn, Goal::AtLeast(50.0));
-    row("map, M tasks/s", map, "procspawn", procspawn, Goal::RatioAtLeast(1000.0));
-    row("map, M tasks/s", map, "rayon, threads", rayon, Goal::None);
-    row("apply_async + get, M tasks/s", apply_async, "procspawn", procspawn, Goal::AtLeast(1.0));
-    Ok(())
-}
+const PROCSPAWN: &str = "procspawn";
+const RAYON: &str = "rayon, threads";
 
-fn check(values: &[u64]) -> Result<()> {
-    same(values.iter().enumerate().all(|(n, value)| *value == task(n as u64)), true)
-}
-
-/// Submits all, then takes all results.
-fn one_by_one(pool: &Pool) -> Result<Vec<u64>> {
-    let results: procession::Result<Vec<_>> =
-        (0..TASKS as u64).map(|n| pool.apply_async(task, (n,))).collect();
-    Ok(results?.iter().map(|result| result.get()).collect::<std::result::Result<_, _>>()?)
-}
-
-/// Submits all, and takes results as soon as so many are outstanding.
-fn one_by_one_with_the_peer(pool: &procspawn::Pool) -> Result<Vec<u64>> {
-    let mut outstanding = VecDeque::new();
-    let mut values = Vec::with_capacity(PEER_TASKS);
-    for n in 0..PEER_TASKS as u64 {
-        if outstanding.len() == PEER_OUTSTANDING {
-            values.extend(outstanding.pop_front().map(procspawn::JoinHandle::join).transpose()?);
-        }
-        outstanding.push_back(pool.spawn(n, task));
+/// The row of ours beside its peers: those of Rust, and those of Python that have it. The goal is in the first one.
+fn rows(what: &str, ours: f64, mut goal: Goal, peers: &[(&str, f64)], python: &Python) {
+    for (peer, peers) in peers.iter().copied().chain(python.peers_of(what)) {
+        row(what, ours, peer, peers, std::mem::replace(&mut goal, Goal::None));
     }
-    for handle in outstanding {
-        values.push(handle.join()?);
-    }
-    Ok(values)
-}
-
-/// One task after the other, each waited for: how many microseconds for one.
-fn latency(ours: &Pool, peer: &procspawn::Pool) -> Result<()> {
-    let [apply, procspawn] = medians(
-        ROUNDS,
-        [&mut || call_median(|n| Ok(ours.apply(task, (n,))?)), &mut || {
-            call_median(|n| Ok(peer.spawn(n, task).join()?))
-        }],
-    )?;
-    row("one task, hot, us", apply, "procspawn", procspawn, Goal::AtMost(4.0));
-    Ok(())
-}
-
-fn call_median(mut call: impl FnMut(u64) -> Result<u64>) -> Result<f64> {
-    let mut samples = Vec::with_capacity(WARM_UP + CALLS);
-    for n in 0..(WARM_UP + CALLS) as u64 {
-        samples.push(micros(|| same(call(n)?, task(n)))?);
-    }
-    Ok(median(samples.split_off(WARM_UP)))
 }

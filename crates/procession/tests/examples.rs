@@ -51,3 +51,40 @@ fn dishes() {
         assert_eq!(all, expected);
     }
 }
+
+/// The text after this, in the order of the lines that begin with it.
+fn after<'a>(lines: &'a [String], start: &str) -> Vec<&'a str> {
+    lines.iter().filter_map(|line| line.strip_prefix(start)).collect()
+}
+
+#[test]
+fn pool_notes() {
+    let parts = parts_of("pool_notes");
+    let squares = |count: u32| (0..count).map(|n| (n * n).to_string());
+
+    let (times, lines) = parts["beside bare processes"].split_last().unwrap();
+    assert!(times.starts_with("pool of 5: ") && times.contains(", 100 processes: "), "{times}");
+    let mut printed: Vec<u32> = lines.iter().map(|line| line.parse().unwrap()).collect();
+    printed.sort_unstable();
+    assert!(printed.into_iter().eq((1..=100).flat_map(|n| [n; 20])), "each ten times by either");
+
+    let lines = &parts["close and join"];
+    let (mut starts, mut ends) = (after(lines, "start "), after(lines, "end "));
+    starts.sort_unstable();
+    ends.sort_unstable();
+    assert_eq!(starts, ends, "what began has ended, in the same process");
+    assert_eq!((starts.len(), lines.len()), (10, 20));
+    assert!(starts.iter().enumerate().all(|(n, start)| start.starts_with(&format!("{n} in "))));
+
+    assert!(parts["one at a time"].iter().cloned().eq(squares(10)));
+    assert!(parts["results later"].iter().cloned().eq(squares(10)));
+    assert_eq!(parts["all together"], [format!("[{}]", squares(100).collect::<Vec<_>>().join(", "))]);
+
+    let lines = &parts["callbacks"];
+    let main = after(lines, "main process ")[0];
+    assert_eq!(after(lines, "callback in "), vec![format!("{main}: 100"); 10]);
+    let tasks = after(lines, "task in ");
+    assert!(tasks.len() == 10 && !tasks.contains(&main));
+
+    assert_eq!(parts["from three to twenty"], ["3 workers", "20 workers", "3 workers"]);
+}

@@ -15,7 +15,7 @@ use crate::{
     family,
     members::Owner,
     references::{Envelope, Holder, Listed, Parcel, Share, receive},
-    ring::Frames,
+    ring::{FRAME_HEADER, Frames, frame_space},
     start::Verdict,
 };
 use std::sync::Arc;
@@ -135,8 +135,12 @@ impl Drop for Loan {
 #[derive(Clone, Debug, Default)]
 pub struct Tasks {
     bytes: Vec<u8>,
-    ends: Vec<u32>,
+    /// Where each begins, but for the first one: a task that is alone needs no memory for that.
+    starts: Vec<u32>,
 }
+
+/// So much is reserved for the first task, so that a few numbers take one allocation.
+const FEW_BYTES: usize = 32;
 
 impl Tasks {
     /// No tasks yet.
@@ -156,6 +160,9 @@ impl Tasks {
         encode: impl FnOnce(&mut Vec<u8>) -> Result<Vec<Arc<Share>>>,
     ) -> Result<Option<Loan>> {
         let start = self.bytes.len();
+        if start == 0 {
+            self.bytes.reserve(FEW_BYTES);
+        }
         self.bytes.extend_from_slice(&[0; 4]);
         let shares = match encode(&mut self.bytes) {
             Ok(shares) => shares,
@@ -169,7 +176,9 @@ impl Tasks {
         let loan = if is_lent { Some(self.lend(start, &shares)?) } else { None };
         let word = if loan.is_some() { Lent::SIZE as u32 | LENT_TASK } else { len as u32 };
         self.bytes[start..start + 4].copy_from_slice(&word.to_le_bytes());
-        self.ends.push(self.bytes.len() as u32);
+        if start != 0 {
+            self.starts.push(start as u32);
+        }
         Ok(loan)
     }
 
@@ -185,12 +194,13 @@ impl Tasks {
 
     /// How many tasks there are.
     pub fn len(&self) -> usize {
-        self.ends.len()
+        // Each has a length at least, so there are none where there are no bytes.
+        if self.bytes.is_empty() { 0 } else { self.starts.len() + 1 }
     }
 
     /// Whether there are none.
     pub fn is_empty(&self) -> bool {
-        self.ends.is_empty()
+        self.bytes.is_empty()
     }
 
     /// The bytes of all tasks together.
@@ -200,15 +210,26 @@ impl Tasks {
 
     /// The bytes of some of the tasks.
     pub(super) fn slice(&self, range: std::ops::Range<usize>) -> &[u8] {
-        let end = |count: usize| if count == 0 { 0 } else { self.ends[count - 1] as usize };
-        &self.bytes[end(range.start)..end(range.end)]
+        &self.bytes[self.start(range.start)..self.start(range.end)]
     }
 
-    /// How many tasks, from `first` on, fit into `space` bytes; at least one if there is one.
+    /// Where a task begins, or the bytes end.
+    fn start(&self, number: usize) -> usize {
+        match number.checked_sub(1) {
+            None => 0,
+            Some(at) => self.starts.get(at).map_or(self.bytes.len(), |start| *start as usize),
+        }
+    }
+
+    /// How many tasks from the front of the range fit into `space` bytes; at least one if there is one.
     pub(super) fn fitting(&self, range: std::ops::Range<usize>, space: usize) -> usize {
-        let start = if range.start == 0 { 0 } else { self.ends[range.start - 1] as usize };
-        let fits = self.ends[range.clone()].partition_point(|end| *end as usize - start <= space);
-        fits.max(1).min(range.len())
+        let start = self.start(range.start);
+        if self.start(range.end) - start <= space {
+            return range.len();
+        }
+        // The last one doesn't; where the others end the next ones begin.
+        let ends = &self.starts[range.start..range.end - 1];
+        ends.partition_point(|end| *end as usize - start <= space).max(1)
     }
 }
 
@@ -249,6 +270,22 @@ impl Results {
         }
     }
 
+    /// The first one, in the memory in which it came.
+    pub fn into_first(self) -> Option<(Verdict, Parcel)> {
+        match self {
+            Results::Large(verdict, parcel) => Some((verdict, parcel)),
+            Results::Frames { mut bytes, .. } => {
+                let mut frames = Frames::new(&bytes);
+                let frame = frames.next()?.ok()?;
+                let (verdict, len) = (Verdict::from_bits(frame.kind)?, frame.payload.len());
+                let start = bytes.len() - frames.rest() - frame_space(len) + FRAME_HEADER;
+                bytes.truncate(start + len);
+                bytes.drain(..start);
+                Some((verdict, Parcel { bytes, shares: Vec::new() }))
+            }
+        }
+    }
+
     /// Each one's verdict, bytes and handles.
     #[inline]
     pub fn iter(&self) -> impl Iterator<Item = (Verdict, &[u8], &[Arc<Share>])> {
@@ -278,4 +315,77 @@ pub(super) fn take_over(arena: &'static Arena, reference: Lent, worker: Option<O
     reference.receive(arena).inspect_err(|_| {
         arena.free(block, arena.me());
     })
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::ring::header;
+
+    /// So many tasks of so many bytes each, whose number each of them is.
+    fn tasks(lengths: &[usize]) -> Tasks {
+        let mut tasks = Tasks::new();
+        for (number, len) in lengths.iter().enumerate() {
+            assert_eq!((tasks.len(), tasks.is_empty()), (number, number == 0));
+            let push = tasks.push(|out| {
+                out.resize(out.len() + len, number as u8);
+                Ok(Vec::new())
+            });
+            assert!(push.unwrap().is_none());
+            let failed = tasks.push(|out| {
+                out.push(0);
+                Err(Error::corrupted("not this one"))
+            });
+            assert!(failed.is_err());
+        }
+        tasks
+    }
+
+    #[test]
+    fn slices_are_whole_tasks() {
+        let lengths = [0, 3, 40, 0, 7];
+        for count in 0..=lengths.len() {
+            let tasks = tasks(&lengths[..count]);
+            for start in 0..=count {
+                for end in start..=count {
+                    let mut bytes = tasks.slice(start..end);
+                    for number in start..end {
+                        let (argument, lent) = next_task(&mut bytes).unwrap();
+                        assert_eq!((argument, lent), (&vec![number as u8; lengths[number]][..], false));
+                    }
+                    assert!(bytes.is_empty());
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn as_many_are_given_as_fit() {
+        let tasks = tasks(&[6, 6, 16, 6]);
+        assert_eq!(tasks.fitting(0..4, 50), 4);
+        assert_eq!(tasks.fitting(0..4, 49), 3);
+        assert_eq!(tasks.fitting(0..4, 40), 3);
+        assert_eq!(tasks.fitting(0..4, 39), 2);
+        assert_eq!(tasks.fitting(0..2, 20), 2);
+        assert_eq!(tasks.fitting(2..4, 20), 1);
+        assert_eq!(tasks.fitting(1..2, 1), 1, "one at least");
+        assert_eq!(tasks.fitting(1..1, 1), 0);
+    }
+
+    #[test]
+    fn the_first_result_stays_where_it_is() {
+        let frame = |kind: u8, payload: &[u8]| {
+            let mut bytes = header(kind, payload.len()).to_le_bytes().to_vec();
+            bytes.extend_from_slice(payload);
+            bytes.resize(frame_space(payload.len()), 0xee);
+            bytes
+        };
+        let skipped = frame(crate::ring::SKIP, &[1, 2]);
+        let result = frame(Verdict::Value as u8, b"result");
+        for bytes in [result.clone(), [skipped.clone(), result.clone()].concat(), [result, skipped].concat()]
+        {
+            let (verdict, parcel) = Results::Frames { bytes, count: 1 }.into_first().unwrap();
+            assert_eq!((verdict, &parcel.bytes[..]), (Verdict::Value, &b"result"[..]));
+        }
+    }
 }

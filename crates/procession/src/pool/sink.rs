@@ -2,9 +2,8 @@
 
 use super::trace::Trace;
 use crate::{TaskError, error};
-use procession_core::{Parcel, Share, pool::Results, start::Verdict};
+use procession_core::{Parcel, pool::Results, start::Verdict};
 use serde::de::DeserializeOwned;
-use std::sync::Arc;
 
 /// What came of tasks that arrived together.
 #[derive(Debug)]
@@ -44,13 +43,7 @@ impl Part {
     pub(super) fn single(self) -> Result<(Verdict, Parcel), TaskError> {
         match self {
             Part::Failed(error) => Err(error),
-            Part::Ran(results) => {
-                let first =
-                    results.iter().next().map(|(verdict, bytes, shares): (_, &[u8], &[Arc<Share>])| {
-                        (verdict, Parcel { bytes: bytes.to_vec(), shares: shares.to_vec() })
-                    });
-                Ok(first.expect("results are of one task at least"))
-            }
+            Part::Ran(results) => Ok(results.into_first().expect("results are of one task at least")),
         }
     }
 }
