@@ -3,12 +3,14 @@
 
 mod census;
 mod gate;
+mod ledger;
 mod rng;
 mod values;
 mod watchdog;
 
 pub use census::{Census, children, forkserver, is_helper, kill, processes_with, resume, stop};
 pub use gate::Gate;
+pub use ledger::Ledger;
 pub use rng::Rng;
 pub use values::{OneWay, Stubborn, raise};
 pub use watchdog::explain_with;

@@ -1,12 +1,10 @@
 //! The pool and deaths: of workers, one by one and by the thousand; of workers that never start; of their owner.
 
 use procession::{Pool, TaskError};
-use procession_testing::{Census, Gate, Rng, kill, processes_with, raise, tests};
+use procession_testing::{Census, Gate, Ledger, Rng, kill, processes_with, raise, tests};
 use std::{
     collections::HashSet,
-    fs::File,
-    io::{BufRead, Write},
-    path::PathBuf,
+    io::BufRead,
     process::{Command, ExitCode, Stdio},
     sync::{
         Mutex,
@@ -93,41 +91,6 @@ fn workers_that_cannot_start() -> ExitCode {
 fn workers_that_cannot_start_are_an_error() {
     let status = Command::new("/proc/self/exe").env("PROGRAM", "workers that cannot start").status();
     assert!(status.unwrap().success());
-}
-
-/// A file that tasks append their numbers to: what was really run, and how often.
-struct Ledger(PathBuf);
-
-impl Ledger {
-    fn new(name: &str) -> Ledger {
-        let path = std::env::temp_dir().join(format!("procession-{name}-{}", std::process::id()));
-        File::create(&path).unwrap();
-        Ledger(path)
-    }
-
-    fn argument(&self) -> String {
-        self.0.to_str().unwrap().to_string()
-    }
-
-    fn enter(path: &str, number: u32) {
-        let mut file = File::options().append(true).open(path).unwrap();
-        file.write_all(&number.to_le_bytes()).unwrap();
-    }
-
-    /// How often each number was entered.
-    fn counts(&self, len: usize) -> Vec<u32> {
-        let mut counts = vec![0; len];
-        for entry in std::fs::read(&self.0).unwrap().chunks_exact(4) {
-            counts[u32::from_le_bytes(entry.try_into().unwrap()) as usize] += 1;
-        }
-        counts
-    }
-}
-
-impl Drop for Ledger {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
-    }
 }
 
 const KILLS: usize = 2000;
