@@ -318,7 +318,8 @@ impl State {
         for piece in untouched.into_iter().rev() {
             self.backlog.push_front(piece);
         }
-        if !was_ready && !asked {
+        // One whose initializer took too long was ended by the pool, and is a failed start all the same.
+        if !was_ready && (!asked || worker.condemned.is_some()) {
             let error = worker.refusal().map_or_else(|| not_ready(&worker, exit), initializer_failed);
             // One that was killed from outside says little about the next.
             let weight =
