@@ -15,7 +15,7 @@ pub struct Ledger {
 impl Ledger {
     /// An empty one of that name.
     pub fn new(name: &str) -> Ledger {
-        let path = std::env::temp_dir().join(format!("procession-{name}-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("procession-ledger-{name}-{}", std::process::id()));
         File::create(&path).unwrap();
         Ledger { path }
     }

@@ -1,6 +1,6 @@
 //! The pool's fault table, a row a test: what goes wrong costs what it must and nothing else, the pool goes on, nothing is left.
 
-use procession::{Pool, TaskError};
+use procession::{Pool, Process, TaskError};
 use procession_testing::{Census, Test, stop, tests};
 use std::{fs, process::ExitCode, thread};
 
@@ -125,8 +125,9 @@ fn main() -> ExitCode {
 /// The test, after which everything is as it was before.
 fn leaves_nothing((name, test): Test) -> Test {
     let test = || {
-        // The helper that starts workers stays.
-        drop(Pool::new(1).unwrap());
+        // The helper that starts processes stays, and so does the thread that has it start some for others.
+        let nothing = || Process::spawn(|| (), ()).unwrap().join().unwrap();
+        Pool::new(1).unwrap().apply(nothing, ()).unwrap();
         let before = Census::take_at_rest();
         test();
         before.wait_until_back();
