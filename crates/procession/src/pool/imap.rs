@@ -119,13 +119,15 @@ impl<I: Iterator, R: DeserializeOwned> Imap<I, R> {
     /// Takes what has arrived.
     fn collect(&mut self) {
         let arrived = self.arrivals.take();
-        self.progress.add(arrived.iter().map(|(_, part)| part.len()).sum());
+        let count = arrived.iter().map(|(_, part)| part.len()).sum();
         let ready = &mut self.ready;
         let mut decode = |part: Part| part.decode(|value| ready.push_back(value));
         match &mut self.order {
             Some(order) => order.add(arrived, decode),
             None => arrived.into_iter().for_each(|(_, part)| decode(part)),
         }
+        // Last of all: if it panics, whoever asks again has lost nothing.
+        self.progress.add(count);
     }
 }
 
