@@ -168,8 +168,8 @@ impl<I: Iterator, R: DeserializeOwned> Iterator for Imap<I, R> {
         let pending = self.submitted - self.taken;
         let (least, most) = if self.ended { (0, Some(0)) } else { self.items.size_hint() };
         (
-            if self.kind.is_ok() { least + pending } else { 0 },
-            most.map(|most| most + pending + self.kind.is_err() as usize),
+            if self.kind.is_ok() { least.saturating_add(pending) } else { 0 },
+            most.and_then(|most| most.checked_add(pending + self.kind.is_err() as usize)),
         )
     }
 }
