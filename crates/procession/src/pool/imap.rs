@@ -94,7 +94,7 @@ impl<I: Iterator, R: DeserializeOwned> Imap<I, R> {
             }
             let wanted = self.chunk.unwrap_or_else(|| plan::batch_len(room, workers)).min(room);
             let mut batch = BatchBuilder::new(self.limits);
-            let filled = fill(&mut batch, &mut self.items, wanted, self.push);
+            let filled = fill(&mut batch, &mut self.items, self.engine.portion(wanted), self.push);
             let len = batch.len();
             if len > 0
                 && let Err(e) = self.engine.submit(batch.build(kind.clone(), self.submitted))
