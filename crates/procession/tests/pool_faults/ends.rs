@@ -62,7 +62,6 @@ const STATES: [(&str, State); 7] = [
     }),
     ("growing", || {
         let pool = Pool::new(1..=4).unwrap();
-        works(&pool, 1);
         let results = submit(&pool, 500);
         until(|| pool.statistics().workers > 1 || pool.statistics().done > 450);
         (pool, results)
