@@ -181,14 +181,12 @@ impl Engine {
     /// Whether more tasks are needed to keep every worker busy, and may be submitted.
     pub(super) fn wants_more(&self) -> bool {
         let state = self.lock();
+        let takers = state.workers.iter().filter(|worker| worker.takes_tasks());
+        // Where there is no worker, one is started for the first tasks that come.
+        let wanted = takers.map(Worker::unfinished).min().is_none_or(|least| least < plan::ENOUGH);
         // Also where the next submission will say why there is nobody to keep busy.
         state.check_open().is_err()
-            || state.backlog.is_empty()
-                && state.unfinished < self.settings.max_pending
-                && state
-                    .workers
-                    .iter()
-                    .any(|worker| worker.takes_tasks() && worker.unfinished() < plan::ENOUGH)
+            || state.backlog.is_empty() && state.unfinished < self.settings.max_pending && wanted
     }
 
     /// The most workers that there may be.
