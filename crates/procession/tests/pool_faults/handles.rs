@@ -20,6 +20,8 @@ fn make() -> procession::Result<(Locks, Data, Streams)> {
     let (sender, receiver) = channel()?;
     let (connection, other) = duplex()?;
     drop(other);
+    let counts = Dict::new()?;
+    counts.insert("count", &0)?;
     let locks = (
         Mutex::new(1)?,
         RwLock::new(2)?,
@@ -34,7 +36,7 @@ fn make() -> procession::Result<(Locks, Data, Streams)> {
         Value::new(4)?,
         Array::from_slice(&[5; 9])?,
         OnceValue::new()?,
-        Dict::new()?,
+        counts,
         List::new()?,
         Manager::new()?,
     );
@@ -104,7 +106,6 @@ pub(crate) fn go_with_their_tasks() {
     works(&pool, 2);
     let before = objects();
     let dies = |all: (Locks, Data, Streams)| {
-        change(&all);
         end(KILL);
         all
     };
