@@ -112,7 +112,7 @@ pub(crate) fn polled_twice() {
     assert_eq!((first.wakes.load(Ordering::SeqCst), second.wakes.load(Ordering::SeqCst)), (0, 1));
     result.get().unwrap();
     // One that is polled and dropped is no obstacle.
-    let gate = Gate::new("future");
+    let gate = Gate::new("future dropped");
     let mut dropped = pool.apply_async(Gate::pass, gate.argument()).unwrap();
     let open = gate.arrive();
     assert!(poll(&mut dropped, &first).is_pending());
