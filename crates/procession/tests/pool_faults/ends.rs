@@ -15,7 +15,9 @@ use std::{
     thread,
 };
 
-const ENDS: [(&str, fn(Pool)); 4] = [
+type End = fn(Pool);
+
+const ENDS: [(&str, End); 4] = [
     ("join", |pool| pool.join().unwrap()),
     ("close and join", |pool| {
         pool.close();

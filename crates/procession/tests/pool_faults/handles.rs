@@ -57,8 +57,7 @@ fn change((locks, data, streams): &(Locks, Data, Streams)) -> u64 {
     data.4.push(&7).unwrap();
     streams.0.send(&8).unwrap();
     streams.2.put(&9).unwrap();
-    let locked = *locks.0.lock().unwrap();
-    locked
+    *locks.0.lock().unwrap()
 }
 
 pub(crate) fn are_taken_and_returned() {

@@ -10,7 +10,8 @@ const REVERSED: RangeInclusive<usize> = 5..=2;
 
 pub(crate) fn that_cannot_be() {
     let before = children();
-    let bad: [(&str, fn(PoolBuilder) -> PoolBuilder); 10] = [
+    type Set = fn(PoolBuilder) -> PoolBuilder;
+    let bad: [(&str, Set); 10] = [
         ("at least one worker", |pool| pool.workers(0)),
         ("at least one worker", |pool| pool.workers(0..=0)),
         ("workers(5..=2)", |pool| pool.workers(REVERSED)),
@@ -55,7 +56,8 @@ pub(crate) fn that_cannot_be() {
 
 pub(crate) fn of_one_call_that_cannot_be() {
     let pool = Pool::new(1).unwrap();
-    let bad: [(&str, fn(TaskOptions<'_>) -> TaskOptions<'_>); 2] =
+    type Set = fn(TaskOptions<'_>) -> TaskOptions<'_>;
+    let bad: [(&str, Set); 2] =
         [("timeout(0)", |call| call.timeout(Duration::ZERO)), ("attempts(0)", |call| call.attempts(0))];
     for (name, set) in bad {
         let check = |error: TaskError| {

@@ -8,7 +8,7 @@ use std::time::Duration;
 /// For tasks that never end; no other has it.
 const SHORT: Duration = Duration::from_millis(30);
 /// So long that a short task is done by then whatever else this machine does.
-const LONG: Duration = Duration::from_millis(900);
+const LONG: Duration = Duration::from_millis(700);
 
 const TASKS: u32 = 60;
 

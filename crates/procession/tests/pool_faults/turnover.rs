@@ -4,7 +4,7 @@ use crate::deaths::{KILL, end};
 use procession::{Pool, TaskError, worker};
 use std::collections::HashMap;
 
-const TASKS: u32 = 30;
+const TASKS: u32 = 15;
 
 fn who(number: u32) -> (u32, u32, u64) {
     let current = worker::current().unwrap();
@@ -58,7 +58,7 @@ pub(crate) fn with_deaths() {
         }
     }
     let statistics = pool.statistics();
-    assert_eq!((statistics.done, statistics.failed, statistics.deaths), (24, 6, 6));
+    assert_eq!((statistics.done, statistics.failed, statistics.deaths), (12, 3, 3));
     works_in_turns(&pool);
     pool.join().unwrap();
 }
