@@ -69,6 +69,8 @@ pub struct Worker {
     owner: Owner,
     tasks: Consumer<'static>,
     results: Producer<'static>,
+    /// Whether an abort is looked at: see `note_starvation`.
+    may_starve: bool,
 }
 
 /// What there is to do next.
@@ -98,11 +100,12 @@ impl Worker {
         let _ = ATTACHED.set((record, pool));
         // Ctrl-C goes to the whole group of processes: its owner decides what comes of it.
         signals::shrug_off(libc::SIGINT);
-        Ok(Worker { arena, handle, record, pool, owner, tasks, results })
+        Ok(Worker { arena, handle, record, pool, owner, tasks, results, may_starve: false })
     }
 
     /// Has it known if this process aborts because it got no more memory.
-    pub fn note_starvation(&self) {
+    pub fn note_starvation(&mut self) {
+        self.may_starve = true;
         signals::note_starvation(&self.record.report.starved);
     }
 
@@ -129,6 +132,10 @@ impl Worker {
             while claim.claim().is_some() {
                 let (argument, lent) = next_task(&mut tasks)?;
                 result.clear();
+                if self.may_starve {
+                    // An earlier task may have gone without memory that it didn't get.
+                    signals::forget_starvation();
+                }
                 let verdict = match function {
                     Err(e) => Verdict::refuse(e, &mut result),
                     Ok(function) if lent => {

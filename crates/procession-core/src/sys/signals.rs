@@ -94,3 +94,9 @@ pub(crate) fn note_starvation(word: &'static AtomicU32) {
         libc::sigaction(libc::SIGABRT, &raw const action, ptr::null_mut());
     }
 }
+
+/// What went wrong in this thread before doesn't count any more.
+pub(crate) fn forget_starvation() {
+    // SAFETY: bounds: one number. Aliasing: it's this thread's own. Lifetime: for the store.
+    unsafe { *libc::__errno_location() = 0 };
+}

@@ -147,7 +147,7 @@ impl PoolBuilder {
     /// Those of [`Pool::new`]; [`is_invalid_argument`](crate::Error::is_invalid_argument) also for `workers(5..=2)`, a limit of 0,
     /// and a name with a nul byte; [`is_codec`](crate::Error::is_codec) if the initializer's arguments can't be encoded.
     pub fn build(mut self) -> Result<Pool> {
-        self.settings.limits.retries = retries(self.max_attempts)?;
+        self.settings.limits.retries = retries("max_attempts", self.max_attempts)?;
         self.settings.initial = self.initial.transpose()?;
         Pool::start(self.settings.check()?)
     }

@@ -113,17 +113,20 @@ impl Engine {
         self.lock().check_open()
     }
 
-    /// Accepts tasks, once there are fewer than the most that may be pending.
+    /// Accepts tasks, once there is room for all of them among those that may be pending; there never is for more than that.
     ///
     /// # Errors
     ///
     /// Closed; start failed, if no worker can be started any more. Nothing of the batch will run then.
     pub(super) fn submit(&self, piece: Piece) -> Result<()> {
         procession_core::check()?;
+        let most = self.settings.max_pending;
+        let must_wait =
+            |state: &State| most.saturating_sub(state.unfinished) < piece.len() && state.phase == Phase::Open;
         let mut state = self.lock();
-        while state.unfinished >= self.settings.max_pending && state.phase == Phase::Open {
+        while must_wait(&state) {
             drop(state);
-            let room = || (self.has_room() || self.lock().phase != Phase::Open).then_some(());
+            let room = || (!must_wait(&self.lock())).then_some(());
             self.wait_for(Deadline::NEVER, room);
             state = self.lock();
         }
@@ -163,19 +166,27 @@ impl Engine {
 
     /// Whether more may be submitted without waiting.
     pub(super) fn has_room(&self) -> bool {
-        self.lock().unfinished < self.settings.max_pending
+        self.room() > 0
+    }
+
+    fn room(&self) -> usize {
+        self.settings.max_pending.saturating_sub(self.lock().unfinished)
+    }
+
+    /// How many tasks of those that are wanted to submit next: as many as there is room for, or one that waits for some.
+    pub(super) fn portion(&self, wanted: usize) -> usize {
+        wanted.min(self.room().max(1))
     }
 
     /// Whether more tasks are needed to keep every worker busy, or to have the first one started, and may be submitted.
     pub(super) fn wants_more(&self) -> bool {
         let state = self.lock();
+        let takers = state.workers.iter().filter(|worker| worker.takes_tasks());
+        // Where there is no worker, one is started for the first tasks that come.
+        let wanted = takers.map(Worker::unfinished).min().is_none_or(|least| least < plan::ENOUGH);
         // Also where the next submission will say why there is nobody to keep busy.
-        if state.check_open().is_err() {
-            return true;
-        }
-        let mut takers = state.workers.iter().filter(|worker| worker.takes_tasks()).peekable();
-        let wanted = takers.peek().is_none() || takers.any(|worker| worker.unfinished() < plan::ENOUGH);
-        wanted && state.backlog.is_empty() && state.unfinished < self.settings.max_pending
+        state.check_open().is_err()
+            || state.backlog.is_empty() && state.unfinished < self.settings.max_pending && wanted
     }
 
     /// The most workers that there may be.

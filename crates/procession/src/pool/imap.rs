@@ -94,7 +94,7 @@ impl<I: Iterator, R: DeserializeOwned> Imap<I, R> {
             }
             let wanted = self.chunk.unwrap_or_else(|| plan::batch_len(room, workers)).min(room);
             let mut batch = BatchBuilder::new(self.limits);
-            let filled = fill(&mut batch, &mut self.items, wanted, self.push);
+            let filled = fill(&mut batch, &mut self.items, self.engine.portion(wanted), self.push);
             let len = batch.len();
             if len > 0
                 && let Err(e) = self.engine.submit(batch.build(kind.clone(), self.submitted))
@@ -119,13 +119,15 @@ impl<I: Iterator, R: DeserializeOwned> Imap<I, R> {
     /// Takes what has arrived.
     fn collect(&mut self) {
         let arrived = self.arrivals.take();
-        self.progress.add(arrived.iter().map(|(_, part)| part.len()).sum());
+        let count = arrived.iter().map(|(_, part)| part.len()).sum();
         let ready = &mut self.ready;
         let mut decode = |part: Part| part.decode(|value| ready.push_back(value));
         match &mut self.order {
             Some(order) => order.add(arrived, decode),
             None => arrived.into_iter().for_each(|(_, part)| decode(part)),
         }
+        // Last of all: if it panics, whoever asks again has lost nothing.
+        self.progress.add(count);
     }
 }
 
@@ -166,8 +168,8 @@ impl<I: Iterator, R: DeserializeOwned> Iterator for Imap<I, R> {
         let pending = self.submitted - self.taken;
         let (least, most) = if self.ended { (0, Some(0)) } else { self.items.size_hint() };
         (
-            if self.kind.is_ok() { least + pending } else { 0 },
-            most.map(|most| most + pending + self.kind.is_err() as usize),
+            if self.kind.is_ok() { least.saturating_add(pending) } else { 0 },
+            most.and_then(|most| most.checked_add(pending + self.kind.is_err() as usize)),
         )
     }
 }

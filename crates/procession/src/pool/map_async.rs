@@ -130,7 +130,7 @@ where
         let expected = items.size_hint().0.max(submitted);
         let wanted = call.chunk.unwrap_or_else(|| plan::batch_len(expected, engine.width()));
         let mut batch = BatchBuilder::new(call.limits);
-        fill(&mut batch, &mut items, wanted, |batch, item| batch.push(&item))?;
+        fill(&mut batch, &mut items, engine.portion(wanted), |batch, item| batch.push(&item))?;
         let len = batch.len();
         if len == 0 {
             break;

@@ -72,7 +72,7 @@ impl<'a> TaskOptions<'a> {
 
     /// How often each task is tried; instead of the pool's [`max_attempts`](crate::PoolBuilder::max_attempts).
     pub fn attempts(mut self, max_attempts: u32) -> TaskOptions<'a> {
-        match retries(max_attempts) {
+        match retries("attempts", max_attempts) {
             Ok(retries) => self.limits.retries = retries,
             Err(e) => self.wrong = self.wrong.or(Some(e)),
         }

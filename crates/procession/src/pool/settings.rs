@@ -50,8 +50,8 @@ pub(super) fn check_timeout(name: &str, timeout: Option<Duration>) -> Result<()>
 }
 
 /// How often a task that kills its worker is run, as how often it's run again.
-pub(super) fn retries(max_attempts: u32) -> Result<u32> {
-    max_attempts.checked_sub(1).ok_or_else(|| {
-        Error::new(ErrorKind::InvalidArgument, "max_attempts(0): a task must be tried once at least")
+pub(super) fn retries(name: &str, attempts: u32) -> Result<u32> {
+    attempts.checked_sub(1).ok_or_else(|| {
+        Error::new(ErrorKind::InvalidArgument, format!("{name}(0): a task must be tried once at least"))
     })
 }
