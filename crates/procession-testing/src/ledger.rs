@@ -28,7 +28,7 @@ const SIZE: usize = 12;
 impl Ledger {
     /// An empty one of that name.
     pub fn new(name: &str) -> Ledger {
-        let path = std::env::temp_dir().join(format!("procession-{name}-{}", std::process::id()));
+        let path = std::env::temp_dir().join(format!("procession-ledger-{name}-{}", std::process::id()));
         File::create(&path).unwrap();
         Ledger { path }
     }

@@ -13,7 +13,7 @@ use procession::{
 };
 use procession_core::{
     Deadline,
-    pool::{Inbox, Link, Loan, Receiver, Results, Span, Stamps, Tasks, Worker},
+    pool::{Emptied, Inbox, Link, Loan, Receiver, Results, Span, Stamps, Tasks, Worker},
     start::{Descriptor, Verdict},
 };
 use procession_testing::{Census, Test, processes_with};
@@ -169,6 +169,8 @@ impl Receiver for Count {
     fn expected(&self) -> usize {
         self.0
     }
+
+    fn empty(&mut self, _: Emptied) {}
 
     fn span(&mut self, _: Span) {}
 

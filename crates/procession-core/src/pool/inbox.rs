@@ -78,6 +78,13 @@ impl Inbox {
     /// Gives back the memory of a pool that has ended, though threads may still look at it: as workers may that still end. The block's
     /// class makes that harmless.
     pub fn free(&self) {
+        // Somebody still looks for results: then its drop does it.
+        if self.record.attended.load(SeqCst) == 0 {
+            self.give_back();
+        }
+    }
+
+    fn give_back(&self) {
         if !self.is_free.swap(true, SeqCst)
             && let Ok(family) = family::current()
             && let Ok(block) = family.arena.block(self.offset)
@@ -89,6 +96,6 @@ impl Inbox {
 
 impl Drop for Inbox {
     fn drop(&mut self) {
-        self.free();
+        self.give_back();
     }
 }

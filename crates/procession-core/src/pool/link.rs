@@ -48,8 +48,29 @@ pub trait Receiver {
     /// Takes results: all that are expected, or some of them.
     fn deliver(&mut self, results: Results);
 
+    /// Takes the blocks that results lay in, to be let go when it's convenient: freeing them may have to wait for the arena's lock.
+    fn empty(&mut self, blocks: Emptied);
+
     /// Takes the time of the task whose result comes next, if the batch was given with [`Stamps::Spans`].
     fn span(&mut self, span: Span);
+}
+
+/// Blocks of this process that hold nothing any more. Dropping it frees them.
+#[derive(Debug)]
+pub struct Emptied {
+    arena: &'static Arena,
+    offsets: Vec<u64>,
+}
+
+impl Drop for Emptied {
+    fn drop(&mut self) {
+        if family::current().is_err() {
+            return;
+        }
+        for block in self.offsets.iter().filter_map(|offset| self.arena.block(*offset).ok()) {
+            self.arena.free(block, self.arena.me());
+        }
+    }
 }
 
 /// Names a batch of tasks that was handed out: where its claim word is.
@@ -145,6 +166,12 @@ impl Link {
         self.record.report.read()
     }
 
+    /// Of what the worker says: whether it's ready for tasks, and whether it waits for one.
+    #[inline]
+    pub fn flags(&self) -> (bool, bool) {
+        self.record.report.flags()
+    }
+
     /// Whether the worker aborted because it got no more memory; asked after its end.
     pub fn has_starved(&self) -> bool {
         self.record.report.starved.load(Acquire) != 0
@@ -173,10 +200,10 @@ impl Link {
         let outcome = Link::split(self.arena, worker, &self.buffer, receiver, &mut lent);
         // Everything lent is this process's by now, so the frames that name it may go.
         self.results.retire(bytes);
-        for offset in lent {
-            self.arena.free(self.arena.block(offset)?, self.arena.me());
-        }
         self.record.room.notify();
+        if !lent.is_empty() {
+            receiver.empty(Emptied { arena: self.arena, offsets: lent });
+        }
         outcome
     }
 

@@ -12,7 +12,7 @@ mod wire;
 mod worker;
 
 pub use inbox::Inbox;
-pub use link::{Link, Receiver, Ticket};
+pub use link::{Emptied, Link, Receiver, Ticket};
 pub(crate) use record::LinkRecord;
 pub use report::{Report, Span};
 pub use wire::{INLINE, Loan, Results, Stamps, Tasks};

@@ -146,6 +146,12 @@ impl Recover for LinkRecord {
 }
 
 impl PoolRecord {
+    /// A worker's part: it says something of itself that the owner's dispatcher goes by, wherever that waits.
+    pub(super) fn call_dispatcher(&self) {
+        self.attention.notify();
+        self.results.notify();
+    }
+
     /// A worker's part: somebody should look after the pool.
     pub(super) fn call_attention(&self) {
         if self.attended.load(Acquire) != 0 { self.results.notify() } else { self.attention.notify() }

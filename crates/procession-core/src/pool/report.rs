@@ -67,6 +67,12 @@ impl ReportRecord {
         self.busy.store(self.busy.load(Relaxed) + span.end.saturating_sub(span.start), Relaxed);
     }
 
+    /// Whether it's ready for tasks; whether it waits for one.
+    #[inline]
+    pub(super) fn flags(&self) -> (bool, bool) {
+        (self.ready.load(Acquire) != 0, self.waiting.load(Acquire) != 0)
+    }
+
     pub(super) fn read(&self) -> Report {
         let (ready, since) = (self.ready.load(Acquire), self.since.load(Acquire));
         let now = now();

@@ -349,9 +349,9 @@ mod tests {
             for start in 0..=count {
                 for end in start..=count {
                     let mut bytes = tasks.slice(start..end);
-                    for number in start..end {
+                    for (number, len) in lengths.iter().enumerate().take(end).skip(start) {
                         let (argument, lent) = next_task(&mut bytes).unwrap();
-                        assert_eq!((argument, lent), (&vec![number as u8; lengths[number]][..], false));
+                        assert_eq!((argument, lent), (&vec![number as u8; *len][..], false));
                     }
                     assert!(bytes.is_empty());
                 }

@@ -47,7 +47,7 @@ impl Waiting {
     pub fn begin() -> Option<Waiting> {
         let (link, pool) = ATTACHED.get()?;
         if link.report.waiting.fetch_add(1, AcqRel) == 0 {
-            pool.call_attention();
+            pool.call_dispatcher();
         }
         Some(Waiting(link))
     }
@@ -118,7 +118,7 @@ impl Worker {
         let (mut batch, mut result) = (Vec::new(), Parcel::default());
         let mut known: Option<(FunctionId, Result<Function>)> = None;
         self.record.report.set_ready();
-        self.pool.call_attention();
+        self.pool.call_dispatcher();
         while let Next::Batch { kind, at, space } = self.next(&mut batch)? {
             self.record.report.begin();
             let id = FunctionId::parse(batch.get(FUNCTION_AT..).unwrap_or_default())?;
@@ -230,7 +230,13 @@ impl Worker {
     /// Puts a frame into the ring of results, when there is room; false when the owner is gone.
     #[inline]
     fn push(&mut self, kind: u8, payload: &[u8]) -> Result<bool> {
-        Ok(self.results.push(kind, &[payload])?.is_some() || self.wait_for_room(kind, payload)?)
+        if self.results.push(kind, &[payload])?.is_some() {
+            return Ok(true);
+        }
+        let pushed = self.wait_for_room(kind, payload)?;
+        // That time isn't the next task's.
+        self.record.report.next();
+        Ok(pushed)
     }
 
     #[cold]

@@ -98,6 +98,14 @@ impl Sink for Cell {
     fn deliver(&self, _first: usize, part: Part, later: &mut Vec<Later>) {
         self.set(Outcome::One(part.single()), later);
     }
+
+    fn is_single(&self) -> bool {
+        true
+    }
+
+    fn is_settled(&self) -> bool {
+        self.outcome.get().is_some()
+    }
 }
 
 /// The result of a task that was submitted with [`Pool::apply_async`](crate::Pool::apply_async), or of many, with
@@ -249,15 +257,17 @@ impl<R: 'static> Future for AsyncResult<R> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Result<R, TaskError>> {
         if self.cell.outcome.get().is_none() {
             procession_core::check()?;
+            // Cloned before the lock, and the one before dropped after it: either may run anybody's code.
+            let waker = (self.engine.callbacks.clone(), context.waker().clone());
             let mut watchers = self.cell.watchers();
             // Looked at under the lock, as above.
             if self.cell.outcome.get().is_none() {
-                let callbacks = self.engine.callbacks.clone();
-                let waker = context.waker().clone();
-                if watchers.waker.replace((callbacks, waker)).is_none() {
+                let before = watchers.waker.replace(waker);
+                if before.is_none() {
                     self.engine.callbacks.want(true);
                     self.engine.wake_dispatcher();
                 }
+                drop(watchers);
                 return Poll::Pending;
             }
         }

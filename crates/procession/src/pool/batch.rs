@@ -29,6 +29,8 @@ pub(super) struct Kind {
     /// The function's name, for people.
     pub(super) name: &'static str,
     pub(super) limits: Limits,
+    /// Another process asked for it, and may wait for it.
+    pub(super) requested: bool,
     pub(super) sink: Arc<dyn Sink>,
 }
 
@@ -38,7 +40,13 @@ impl Kind {
         F: Task<Args>,
         Args: DeserializeOwned,
     {
-        Ok(Kind { function: descriptor::<F, Args>().id()?, name: type_name::<F>(), limits, sink })
+        Ok(Kind {
+            function: descriptor::<F, Args>().id()?,
+            name: type_name::<F>(),
+            limits,
+            requested: false,
+            sink,
+        })
     }
 }
 
@@ -48,7 +56,7 @@ pub(super) struct Batch {
     pub(super) kind: Kind,
     pub(super) tasks: Tasks,
     /// Large arguments, in shared memory for as long as they may be needed.
-    _loans: Vec<Loan>,
+    loans: Vec<Loan>,
     originals: Vec<(usize, Parcel)>,
     /// The number of the first task, for the sink.
     pub(super) first: usize,
@@ -118,7 +126,7 @@ impl BatchBuilder {
     pub(super) fn build(self, kind: Kind, first: usize) -> Piece {
         let range = 0..self.tasks.len();
         let BatchBuilder { tasks, loans, originals, .. } = self;
-        let batch = Batch { kind, tasks, _loans: loans, originals, first };
+        let batch = Batch { kind, tasks, loans, originals, first };
         Piece { batch: Arc::new(batch), range, attempt: 0 }
     }
 }
@@ -167,8 +175,27 @@ impl Piece {
         }
     }
 
+    /// Whether dropping it may free shared memory.
+    pub(super) fn has_loans(&self) -> bool {
+        !self.batch.loans.is_empty()
+    }
+
     pub(super) fn limits(&self) -> Limits {
         self.batch.kind.limits
+    }
+
+    pub(super) fn is_requested(&self) -> bool {
+        self.batch.kind.requested
+    }
+
+    /// Whether its outcome is known already: it was cancelled.
+    pub(super) fn is_settled(&self) -> bool {
+        self.batch.kind.sink.is_settled()
+    }
+
+    /// Whether it begins with the same task.
+    pub(super) fn is_same(&self, other: &Piece) -> bool {
+        Arc::ptr_eq(&self.batch, &other.batch) && self.range.start == other.range.start
     }
 
     pub(super) fn goes_to(&self, sink: &Arc<dyn Sink>) -> bool {

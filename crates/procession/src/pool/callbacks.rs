@@ -1,6 +1,6 @@
 //! The thread that callbacks run on: one for each pool, so that a callback that blocks or panics harms no task.
 
-use super::{engine::run, sink::Later};
+use super::sink::{Later, run};
 use procession_core::{Error, ErrorKind, Result};
 use std::{
     sync::{

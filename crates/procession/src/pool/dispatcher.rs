@@ -26,7 +26,7 @@ impl Engine {
                     || due.has_passed()
                     || state.deaths_seen != self.inbox.deaths()
                     || state.look_due.has_passed()
-                    || state.workers.iter().any(Worker::has_results)
+                    || state.workers.iter().any(|worker| worker.has_results() || worker.has_news())
                     || !state.stuck && state.has_spare() && state.workers.iter().any(Worker::is_idle);
                 work.then_some(())
             };
@@ -37,7 +37,7 @@ impl Engine {
                 let mut looked = false;
                 self.inbox.wait_for_attention(due, || {
                     let rung = std::mem::replace(&mut looked, true);
-                    look().or(rung.then_some(()))
+                    look().or((rung || self.callbacks.are_wanted()).then_some(()))
                 });
             }
         }

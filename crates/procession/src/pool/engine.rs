@@ -11,7 +11,7 @@ use super::{
     plan,
     requests::Requests,
     settings::Settings,
-    sink::{Later, Sink},
+    sink::{self, Sink},
     size::PoolSize,
     state::{Phase, State},
     statistics::PoolStatistics,
@@ -22,7 +22,6 @@ use crate::TaskError;
 use procession_core::{Deadline, Result, now, pool::Inbox};
 use std::{
     ops::{Deref, DerefMut},
-    panic::{AssertUnwindSafe, catch_unwind},
     path::Path,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -34,7 +33,7 @@ pub(super) struct Engine {
     pub(super) callbacks: Arc<Callbacks>,
     state: Mutex<State>,
     /// Of other processes; there are none before somebody makes a handle.
-    requests: Mutex<Option<Requests>>,
+    requests: Mutex<Option<Arc<Requests>>>,
     /// Dropped after the state: the links refer to it.
     pub(super) inbox: Inbox,
 }
@@ -71,15 +70,7 @@ impl Drop for Locked<'_> {
     fn drop(&mut self) {
         let later = std::mem::take(&mut self.effects.later);
         self.0 = None;
-        later.into_iter().for_each(run);
-    }
-}
-
-/// Runs what may be anybody's code, a waker's for example; its panic is nobody's here.
-pub(super) fn run(later: Later) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(later)) {
-        // What it panicked with may panic again when it's dropped, so it isn't.
-        std::mem::forget(payload);
+        later.into_iter().for_each(sink::run);
     }
 }
 
@@ -219,7 +210,12 @@ impl Engine {
             state.look_due = Deadline::after(LOOK_EVERY);
             changed |= state.bury();
         }
+        if state.workers.iter().any(Worker::has_news) {
+            state.read_reports();
+            state.rethink = true;
+        }
         state.feed(look);
+        state.note_pressure();
         let needs_dispatcher = state.rethink && state.phase != Phase::Terminated;
         drop(state);
         if changed {
@@ -245,7 +241,7 @@ impl Engine {
         self.wake_dispatcher();
     }
 
-    fn requests(&self) -> MutexGuard<'_, Option<Requests>> {
+    fn requests(&self) -> MutexGuard<'_, Option<Arc<Requests>>> {
         self.requests.lock().unwrap_or_else(|e| e.into_inner())
     }
 
@@ -254,16 +250,18 @@ impl Engine {
         self.check_open()?;
         let mut requests = self.requests();
         if requests.is_none() {
-            *requests = Some(Requests::start(self)?);
+            *requests = Some(Arc::new(Requests::start(self)?));
         }
         Ok(requests.as_ref().expect("made if there was none").handle())
     }
 
     /// Takes no more requests of other processes.
     pub(super) fn end_requests(&self) {
-        let requests = self.requests().take();
         if procession_core::check().is_ok() {
-            let _ = requests.map(Requests::end);
+            let requests = self.requests().take();
+            if let Some(requests) = requests {
+                requests.end();
+            }
         }
     }
 
@@ -321,21 +319,20 @@ impl Engine {
             let state = self.lock();
             (state.unfinished == 0).then_some(state.counts.accepted)
         };
-        let mut accepted = self.wait_for(Deadline::NEVER, done);
-        // The last tasks may have submitted others, and those others again.
-        while let Some(requests) = &*self.requests() {
-            requests.flush();
-            let now = self.wait_for(Deadline::NEVER, done);
-            if now == std::mem::replace(&mut accepted, now) {
-                break;
+        let (workers, trace) = loop {
+            let accepted = self.wait_for(Deadline::NEVER, done);
+            // The last tasks may have submitted others, and those others again.
+            let requests = self.requests().clone();
+            if let Some(requests) = requests {
+                requests.flush();
             }
-        }
-        // Each was queued before its task stopped counting as unfinished.
-        self.callbacks.wait_done();
-        let (workers, trace) = {
+            // Each was queued before its task stopped counting as unfinished.
+            self.callbacks.wait_done();
             let mut state = self.lock();
-            state.phase = Phase::Terminated;
-            (std::mem::take(&mut state.workers), state.effects.trace.take())
+            if state.unfinished == 0 && accepted == Some(state.counts.accepted) {
+                state.phase = Phase::Terminated;
+                break (std::mem::take(&mut state.workers), state.effects.trace.take());
+            }
         };
         for worker in &workers {
             worker.close();
@@ -375,7 +372,7 @@ impl Engine {
                 state.count_done(received);
                 left.extend(worker.abandon());
             }
-            for piece in &left {
+            for piece in left.into_iter().filter(|piece| !piece.is_settled()) {
                 state.fail(piece, &TaskError::Cancelled);
             }
             state.effects.trace = None;
@@ -391,6 +388,9 @@ impl Engine {
     }
 
     pub(super) fn worker_pids(&self) -> Vec<u32> {
+        if procession_core::check().is_err() {
+            return Vec::new();
+        }
         self.lock().workers.iter().map(Worker::pid).collect()
     }
 }

@@ -19,7 +19,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use std::{
     fmt,
     marker::PhantomData,
-    sync::{Mutex, OnceLock},
+    sync::{Mutex, MutexGuard, OnceLock, TryLockError},
+    thread,
     time::Duration,
 };
 
@@ -168,9 +169,21 @@ impl<R: DeserializeOwned> RemoteResult<R> {
         self.receive(deadline).map(|reply| reply.decode())
     }
 
+    /// Another thread may wait for the same.
+    fn replies(&self, deadline: Deadline) -> Option<MutexGuard<'_, stream::Receiver>> {
+        loop {
+            match self.replies.try_lock() {
+                Ok(replies) => return Some(replies),
+                Err(TryLockError::Poisoned(e)) => return Some(e.into_inner()),
+                Err(TryLockError::WouldBlock) if deadline.has_passed() => return None,
+                Err(TryLockError::WouldBlock) => thread::sleep(Duration::from_millis(1)),
+            }
+        }
+    }
+
     fn receive(&self, deadline: Deadline) -> Option<&Reply> {
         if self.outcome.get().is_none() {
-            let replies = self.replies.lock().unwrap_or_else(|e| e.into_inner());
+            let replies = self.replies(deadline)?;
             // Another thread may have had it meanwhile.
             if self.outcome.get().is_none() {
                 let reply = Reply::receive(&replies, Deadline::PASSED).or_else(|| {

@@ -145,18 +145,24 @@ impl<I: Iterator, R: DeserializeOwned> Iterator for Imap<I, R> {
                 let error = error.clone();
                 return (!std::mem::replace(&mut self.ended, true)).then_some(Err(error));
             }
-            self.feed();
+            if (!self.ended || self.submitted > self.taken)
+                && let Err(e) = procession_core::check()
+            {
+                (self.ended, self.taken) = (true, self.submitted);
+                return Some(Err(e.into()));
+            }
             self.collect();
+            // Reading items may take long; what is there already needn't wait for that, as long as the workers have something to do.
+            let running = self.submitted - self.taken - self.ready.len();
+            if self.ready.is_empty() || running < self.window.now / 2 {
+                self.feed();
+            }
             if !self.ready.is_empty() {
                 continue;
             }
             if self.ended && self.submitted == self.taken {
                 self.progress.end();
                 return None;
-            }
-            if let Err(e) = procession_core::check() {
-                (self.ended, self.taken) = (true, self.submitted);
-                return Some(Err(e.into()));
             }
             let (engine, arrivals) = (&self.engine, &self.arrivals);
             std::thread::yield_now();

@@ -5,12 +5,11 @@ use super::{
     async_result::{AsyncResult, Cell, Outcome},
     batch::{BatchBuilder, Kind},
     callbacks::Callbacks,
-    engine::run,
     map::fill,
     options::Call,
     plan,
     progress::Reporter,
-    sink::{Later, Part, Sink},
+    sink::{Later, Part, Sink, run},
 };
 use crate::task::Task;
 use procession_core::Result;
@@ -46,9 +45,6 @@ impl Collector {
         if collected.total == Some(collected.order.count()) {
             let parts = std::mem::take(&mut collected.parts);
             drop(collected);
-            if let Some(reports) = &self.reports {
-                reports.end();
-            }
             self.cell.set(Outcome::Many(Arc::new(parts)), later);
         }
     }
@@ -96,8 +92,10 @@ impl Reports {
             }));
         }
     }
+}
 
-    fn end(&self) {
+impl Drop for Reports {
+    fn drop(&mut self) {
         self.callbacks.want(false);
         let reporter = self.reporter.clone();
         self.callbacks.run(Box::new(move || reporter.lock().unwrap_or_else(|e| e.into_inner()).end()));

@@ -21,8 +21,11 @@ pub(super) struct Snapshot {
     pub(super) starting: usize,
     /// Workers that have tasks.
     pub(super) busy: usize,
-    /// Those of them that wait for tasks of this pool themselves. They don't count: else they might wait for ever.
+    /// Those of them that wait for other tasks themselves. They don't count where the tasks are of this pool and not begun: else they might
+    /// wait for ever.
     pub(super) waiting: usize,
+    /// Whether tasks that such a worker, or another process, asked for haven't been begun.
+    pub(super) requested: bool,
     /// Workers that have none.
     pub(super) idle: usize,
     /// How long the one has had none that has had none for longest.
@@ -52,7 +55,9 @@ pub(super) struct Plan {
 
 /// What to do about the number of workers.
 pub(super) fn plan(now: &Snapshot) -> Plan {
-    let working = now.busy - now.waiting.min(now.busy);
+    let awake = now.busy - now.waiting.min(now.busy);
+    // Who waits for another pool, or for what is being run, counts like any other: else more tasks would run than may.
+    let working = if now.requested { awake } else { now.busy };
     let have = now.starting + now.idle + working;
     let queued = now.unfinished.saturating_sub(now.busy);
     // A closed pool needs no more workers than it has tasks.
@@ -66,8 +71,9 @@ pub(super) fn plan(now: &Snapshot) -> Plan {
             None => {}
         }
     }
-    if have > now.size.max {
-        return Plan { retire: have - now.size.max, ..Plan::default() };
+    let too_many = (now.starting + now.idle + awake).saturating_sub(now.size.max);
+    if too_many > 0 {
+        return Plan { retire: too_many, ..Plan::default() };
     }
     if wanted > have {
         return match now.pause {
@@ -120,6 +126,7 @@ mod tests {
             starting: 0,
             busy: 0,
             waiting: 0,
+            requested: false,
             idle,
             idlest: Duration::ZERO,
             idle_timeout: 100 * MILLIS,
@@ -220,8 +227,17 @@ mod tests {
 
     #[test]
     fn who_waits_for_its_own_pool_does_not_count() {
-        let now = Snapshot { busy: 2, waiting: 2, unfinished: 4, pressed: Some(MILLIS), ..calm(2, 2, 0) };
+        let now = Snapshot {
+            busy: 2,
+            waiting: 2,
+            requested: true,
+            unfinished: 4,
+            pressed: Some(MILLIS),
+            ..calm(2, 2, 0)
+        };
         assert_eq!(plan(&now), start(2));
+        // But if nobody has asked for what is queued, it can wait as well.
+        assert_eq!(plan(&Snapshot { requested: false, ..now }), Plan::default());
         assert_eq!(plan(&Snapshot { busy: 4, ..now }), Plan::default());
         // And the one that is too many goes when they wait no more.
         assert_eq!(plan(&Snapshot { busy: 4, waiting: 1, ..now }), Plan { retire: 1, ..Plan::default() });

@@ -1,6 +1,9 @@
 //! The outcome of a task on its way to another process.
 
-use super::sink::{Later, Part, Sink};
+use super::{
+    callbacks::Callbacks,
+    sink::{Later, Part, Sink},
+};
 use crate::{TaskError, error};
 use procession_core::{
     Deadline, Error, ErrorKind, Parcel,
@@ -8,6 +11,7 @@ use procession_core::{
     stream::{self, Received},
 };
 use serde::de::DeserializeOwned;
+use std::sync::Arc;
 
 /// What kind of outcome it is, as the first byte says; a verdict, if the task was run to its end.
 const DIED: u8 = 16;
@@ -61,12 +65,28 @@ pub(super) fn pool_ended() -> Error {
     Error::new(ErrorKind::Closed, "the pool has ended")
 }
 
-/// Sends the outcome of one task to whoever asked for it.
-pub(super) struct Answer(pub(super) stream::Sender);
+/// Sends the outcome of one task to whoever asked for it, who waits for it: so the dispatcher has to receive each result as it comes.
+pub(super) struct Answer {
+    sender: stream::Sender,
+    callbacks: Arc<Callbacks>,
+}
+
+impl Answer {
+    pub(super) fn new(sender: stream::Sender, callbacks: Arc<Callbacks>) -> Answer {
+        callbacks.want(true);
+        Answer { sender, callbacks }
+    }
+}
+
+impl Drop for Answer {
+    fn drop(&mut self) {
+        self.callbacks.want(false);
+    }
+}
 
 impl Sink for Answer {
     fn deliver(&self, _first: usize, part: Part, later: &mut Vec<Later>) {
-        let sender = self.0.clone();
+        let sender = self.sender.clone();
         later.push(Box::new(move || send(&sender, part.single())));
     }
 }

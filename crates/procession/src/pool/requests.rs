@@ -15,14 +15,14 @@ use procession_core::{
 use serde::Serialize;
 use std::{
     sync::{
-        Arc, Weak,
+        Arc, Condvar, Mutex, MutexGuard, Weak,
         atomic::{AtomicBool, Ordering},
     },
     thread,
+    time::Duration,
 };
 
-/// A request on its way: the arguments and then the function's name; the last of its handles is for the reply. One without bytes asks
-/// for nothing: it's answered by being let go.
+/// A request on its way: the arguments and then the function's name; the last of its handles is for the reply.
 pub(super) struct Request;
 
 /// What comes back.
@@ -41,82 +41,122 @@ impl Request {
     ) -> Result<(Parcel, stream::Receiver)> {
         let mut request = codec::pack(args)?;
         request.bytes.extend_from_slice(&function.to_bytes());
-        let replies = Request::expect_reply(&mut request)?;
-        Ok((request, replies))
-    }
-
-    fn expect_reply(request: &mut Parcel) -> Result<stream::Receiver> {
         let limits = Limits { messages: None, ring: Some(REPLY), bulk: None };
-        let (sender, receiver) = stream::channel(signature::<Replies>(), limits)?;
+        let (sender, replies) = stream::channel(signature::<Replies>(), limits)?;
         request.shares.push(sender.share().clone());
-        Ok(receiver)
+        Ok((request, replies))
     }
 }
 
 /// The thread, and how to reach it.
 pub(super) struct Requests {
     sender: stream::Sender,
-    ending: Arc<AtomicBool>,
-    thread: thread::JoinHandle<()>,
+    shared: Arc<Shared>,
+    thread: Mutex<Option<thread::JoinHandle<()>>>,
 }
+
+/// What the thread shares with those who wait for it.
+#[derive(Default)]
+struct Shared {
+    ending: AtomicBool,
+    /// Held from the receipt of a request until it's submitted.
+    turn: Mutex<()>,
+    done: Condvar,
+}
+
+/// The thread isn't woken through the stream if another process that is stopped keeps it from that; then it looks so often.
+const LOOK: Duration = Duration::from_millis(500);
+
+/// After no memory for a request, or a wrong word in the stream.
+const PAUSE: Duration = Duration::from_millis(20);
+
+/// A stream that gives nothing but errors so often in a row is broken.
+const MOST_ERRORS: u32 = 500;
 
 impl Requests {
     pub(super) fn start(engine: &Arc<Engine>) -> Result<Requests> {
         let limits = Limits { messages: None, ring: Some(64 << 10), bulk: None };
         let (sender, receiver) = stream::channel(signature::<Request>(), limits)?;
-        let ending = Arc::new(AtomicBool::new(false));
-        let (weak, ends) = (Arc::downgrade(engine), ending.clone());
+        let shared = Arc::<Shared>::default();
+        let (weak, of_thread) = (Arc::downgrade(engine), shared.clone());
         let thread = thread::Builder::new()
             .name(format!("{}-requests", engine.settings.name))
-            .spawn(move || serve(&weak, &receiver, &ends))
+            .spawn(move || of_thread.serve(&weak, &receiver))
             .map_err(|e| Error::new(ErrorKind::System, format!("could not start the request thread: {e}")))?;
-        Ok(Requests { sender, ending, thread })
+        Ok(Requests { sender, shared, thread: Mutex::new(Some(thread)) })
     }
 
     pub(super) fn handle(&self) -> PoolHandle {
         PoolHandle { inner: self.sender.clone() }
     }
 
-    /// Waits until everything that was sent before has been submitted.
+    /// Waits until everything that was sent before has been submitted. Without sending anything: another process may be stopped while it
+    /// sends.
     pub(super) fn flush(&self) {
-        let mut marker = Parcel::default();
-        if let Ok(replies) = Request::expect_reply(&mut marker)
-            && self.sender.send(&[], &marker.shares, Deadline::NEVER).is_ok()
-        {
-            drop(marker);
-            // The end of the stream.
-            let _ = replies.poll(Deadline::NEVER);
+        let mut turn = self.shared.lock();
+        while !self.sender.is_empty() && !self.has_ended() {
+            turn = self.shared.done.wait_timeout(turn, PAUSE).unwrap_or_else(|e| e.into_inner()).0;
         }
+    }
+
+    fn has_ended(&self) -> bool {
+        self.thread().as_ref().is_none_or(thread::JoinHandle::is_finished)
+    }
+
+    fn thread(&self) -> MutexGuard<'_, Option<thread::JoinHandle<()>>> {
+        self.thread.lock().unwrap_or_else(|e| e.into_inner())
     }
 
     /// Ends the thread.
-    pub(super) fn end(self) {
-        self.ending.store(true, Ordering::Release);
-        // Whatever it waits for, it wakes.
-        let _ = self.sender.send(&[], &[], Deadline::NEVER);
-        // It catches nothing, but it has nothing to panic with either.
-        let _ = self.thread.join();
+    pub(super) fn end(&self) {
+        self.shared.ending.store(true, Ordering::Release);
+        // To wake it, if that's possible.
+        let _ = self.sender.send(&[], &[], Deadline::PASSED);
+        let thread = self.thread().take();
+        // A reply's receiver may be anybody's code, and drop the pool.
+        if let Some(thread) = thread
+            && thread.thread().id() != thread::current().id()
+        {
+            // It catches nothing, but it has nothing to panic with either.
+            let _ = thread.join();
+        }
     }
 }
 
-/// The thread's life.
-fn serve(engine: &Weak<Engine>, requests: &stream::Receiver, ending: &AtomicBool) {
-    let mut bytes = Vec::new();
-    while !ending.load(Ordering::Acquire) {
-        bytes.clear();
-        // What is no message of ours is an error of that message alone.
-        match requests.receive(&mut bytes, Deadline::NEVER) {
-            Ok(Some(Received::Message(message))) => {
-                let Some(engine) = engine.upgrade() else { return };
-                if let Ok(bytes) = message.to_vec() {
-                    submit(&engine, Parcel { bytes, shares: message.shares().to_vec() });
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, ()> {
+        self.turn.lock().unwrap_or_else(|e| e.into_inner())
+    }
+
+    /// The thread's life.
+    fn serve(&self, engine: &Weak<Engine>, requests: &stream::Receiver) {
+        let mut errors = 0;
+        while !self.ending.load(Ordering::Acquire) && errors < MOST_ERRORS {
+            let there = requests.poll(Deadline::after(LOOK));
+            let turn = self.lock();
+            let served = there.and_then(|there| if there { serve_one(engine, requests) } else { Ok(()) });
+            drop(turn);
+            self.done.notify_all();
+            match served {
+                Ok(()) => errors = 0,
+                Err(e) if matches!(e.kind(), ErrorKind::OutOfMemory | ErrorKind::Corrupted) => {
+                    errors += 1;
+                    thread::sleep(PAUSE);
                 }
+                Err(_) => return,
             }
-            Ok(_) => {}
-            Err(e) if e.is_corrupted() => {}
-            Err(_) => return,
         }
     }
+}
+
+fn serve_one(engine: &Weak<Engine>, requests: &stream::Receiver) -> Result<()> {
+    // What is no message of ours is passed over.
+    if let Some(Received::Message(message)) = requests.receive(&mut Vec::new(), Deadline::PASSED)?
+        && let Some(engine) = engine.upgrade()
+    {
+        submit(&engine, Parcel { bytes: message.to_vec()?, shares: message.shares().to_vec() });
+    }
+    Ok(())
 }
 
 fn submit(engine: &Engine, mut request: Parcel) {
@@ -126,13 +166,15 @@ fn submit(engine: &Engine, mut request: Parcel) {
     let mut submit = || {
         let function = FunctionId::parse(&request.bytes.split_off(at))?;
         let limits = engine.settings.limits;
-        let sink = Arc::new(Answer(sender.clone()));
-        let kind = Kind { function, name: "a task of another process", limits, sink };
+        let sink = Arc::new(Answer::new(sender.clone(), engine.callbacks.clone()));
+        let kind = Kind { function, name: "a task of another process", limits, requested: true, sink };
         let mut batch = BatchBuilder::new(limits);
         batch.push_encoded(std::mem::take(&mut request))?;
         engine.submit_at_once(batch.build(kind, 0))
     };
-    if let Err(e) = submit() {
-        reply::send(&sender, Err(e.into()));
+    match submit() {
+        // It has to know that somebody waits for the result as soon as it's there.
+        Ok(()) => engine.wake_dispatcher(),
+        Err(e) => reply::send(&sender, Err(e.into())),
     }
 }

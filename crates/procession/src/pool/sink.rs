@@ -1,9 +1,10 @@
 //! Where the outcomes of tasks go. Bytes: whoever asked for a value decodes it, in its own thread.
 
-use super::trace::Trace;
-use crate::{TaskError, error};
+use super::{batch::Piece, trace::Trace};
+use crate::{TaskError, error, panics};
 use procession_core::{Parcel, pool::Results, start::Verdict};
 use serde::de::DeserializeOwned;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What came of tasks that arrived together.
 #[derive(Debug)]
@@ -33,9 +34,17 @@ impl Part {
     pub(super) fn decode<R: DeserializeOwned>(&self, mut each: impl FnMut(Result<R, TaskError>)) {
         match self {
             Part::Failed(error) => each(Err(error.clone())),
-            Part::Ran(results) => results
-                .iter()
-                .for_each(|(verdict, bytes, shares)| each(error::outcome(verdict, bytes, shares))),
+            Part::Ran(results) => {
+                let mut results = results.iter();
+                // Decoding runs the type's own code, which may panic as it may in a worker; the other values are there all the same.
+                while let Err(info) = panics::catch(|| {
+                    for (verdict, bytes, shares) in results.by_ref() {
+                        each(error::outcome(verdict, bytes, shares));
+                    }
+                }) {
+                    each(Err(TaskError::Panicked(info)));
+                }
+            }
         }
     }
 
@@ -48,8 +57,16 @@ impl Part {
     }
 }
 
-/// What is done once the engine's lock is free: it may run anybody's code.
+/// What is done once the engine's lock is free: it may run anybody's code, or wait for another process.
 pub(super) type Later = Box<dyn FnOnce() + Send>;
+
+/// Does it, whatever code it is; its panic is nobody's here.
+pub(super) fn run(later: Later) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(later)) {
+        // What it panicked with may panic again when it's dropped, so it isn't.
+        std::mem::forget(payload);
+    }
+}
 
 /// What outcomes bring about, besides being delivered.
 #[derive(Default)]
@@ -58,8 +75,28 @@ pub(super) struct Effects {
     pub(super) trace: Option<Trace>,
 }
 
+impl Effects {
+    /// Lets go of tasks that are done. Freeing shared memory may have to wait for its lock, and so for another process.
+    #[inline]
+    pub(super) fn let_go(&mut self, piece: Piece) {
+        if piece.has_loans() {
+            self.later.push(Box::new(move || drop(piece)));
+        }
+    }
+}
+
 /// Receives the outcomes of tasks. Called under the engine's lock: must be quick, and not call back; what isn't so is left for later.
 pub(super) trait Sink: Send + Sync {
     /// This became of tasks `first..first + part.len()`.
     fn deliver(&self, first: usize, part: Part, later: &mut Vec<Later>);
+
+    /// Whether it's for one task only.
+    fn is_single(&self) -> bool {
+        false
+    }
+
+    /// Of one task: whether it has been delivered.
+    fn is_settled(&self) -> bool {
+        false
+    }
 }

@@ -17,7 +17,7 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 const MOST_FAILED_STARTS: u32 = 50;
 pub(super) const FAILED_START: u32 = 10;
 
-/// Between two attempts to start a worker, after some that failed: twice as long for each, and this at most.
+/// Between two attempts to start a worker, after some that failed: twice as long for each, and this once there's little hope.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,14 +105,14 @@ impl State {
     /// Whether it takes tasks of its own tasks.
     pub(super) fn check_not_over(&self) -> Result<()> {
         match self.phase {
-            Phase::Closed if !self.has_given_up() => Ok(()),
+            Phase::Closed if !self.is_hopeless() => Ok(()),
             _ => self.check_open(),
         }
     }
 
     pub(super) fn check_open(&self) -> Result<()> {
         match self.phase {
-            Phase::Open if self.has_given_up() => Err(self.hopeless()),
+            Phase::Open if self.is_hopeless() => Err(self.hopeless()),
             Phase::Open => Ok(()),
             Phase::Closed => Err(Error::new(ErrorKind::Closed, "the pool is closed: it takes no more tasks")),
             Phase::Terminated => Err(Error::new(ErrorKind::Closed, "the pool has been terminated")),
@@ -122,6 +122,11 @@ impl State {
     /// Accepts tasks: whether the dispatcher must be told.
     pub(super) fn accept(&mut self, piece: Piece) -> bool {
         let timeout = piece.limits().timeout;
+        if self.has_given_up() {
+            // Some time has passed: one more attempt.
+            self.failed_starts = MOST_FAILED_STARTS - FAILED_START;
+            self.rethink = true;
+        }
         self.unfinished += piece.len();
         self.counts.accepted += piece.len() as u64;
         self.hand_out(piece);
@@ -129,14 +134,21 @@ impl State {
             self.shortest_timeout = Some(self.shortest_timeout.map_or(timeout, |known| known.min(timeout)));
             self.rethink |= Deadline::after(timeout) < self.dispatcher_due;
         }
-        if self.pressed.is_none() && self.can_grow() && !self.workers.iter().any(Worker::is_idle) {
-            let queued = self.queued();
-            if queued > 0 {
-                self.pressed = Some(now());
-                self.rethink |= Deadline::after(plan::PATIENCE) < self.dispatcher_due;
-            }
-        }
+        self.note_pressure();
         self.rethink
+    }
+
+    /// To be called when tasks were handed out, by whomever: if there are some now that nobody has begun and nobody is idle, the dispatcher
+    /// must look in time whether that lasts.
+    pub(super) fn note_pressure(&mut self) {
+        if self.pressed.is_none()
+            && self.can_grow()
+            && !self.workers.iter().any(Worker::is_idle)
+            && self.queued() > 0
+        {
+            self.pressed = Some(now());
+            self.rethink |= Deadline::after(plan::PATIENCE) < self.dispatcher_due;
+        }
     }
 
     fn can_grow(&self) -> bool {
@@ -210,6 +222,9 @@ impl State {
     /// Gives from the front of the piece to the worker that has least and has room: what is left over.
     fn place(&mut self, piece: Piece) -> Result<Option<Piece>, Piece> {
         let traced = self.effects.trace.is_some();
+        if !piece.is_requested() && self.has_stand_ins() {
+            return Err(piece);
+        }
         let takers = self.workers.iter_mut().filter(|worker| worker.takes_tasks());
         let Some(least) = takers.min_by_key(|worker| worker.load()) else { return Err(piece) };
         let mut piece = match least.give(piece, traced) {
@@ -232,7 +247,13 @@ impl State {
     /// Hands out the backlog, then lets idle workers take over what others have not begun. `last`: also a worker's only
     /// task, if it has not begun that either. (Not each time: it will in a moment, unless it's stopped, or slow to start.)
     pub(super) fn feed(&mut self, last: bool) {
+        self.stuck = false;
+        self.feed_requested();
         while let Some(piece) = self.backlog.pop_front() {
+            if piece.is_settled() {
+                self.effects.let_go(piece);
+                continue;
+            }
             let mut takers = self.workers.iter().filter(|worker| worker.takes_tasks());
             if takers.all(|worker| worker.unfinished() >= plan::ENOUGH) {
                 self.backlog.push_front(piece);
@@ -245,17 +266,20 @@ impl State {
                     }
                 }
                 Err(piece) => {
+                    // Also who is idle has no room: it's stopped, and its ring full of batches that were taken back.
                     self.backlog.push_front(piece);
+                    self.stuck = true;
                     break;
                 }
             }
         }
         let traced = self.effects.trace.is_some();
+        if self.has_stand_ins() {
+            return;
+        }
         while let Some(idle) = self.workers.iter().position(Worker::is_idle) {
-            let busiest = self.workers.iter_mut().max_by_key(|worker| worker.unfinished());
             let most = if last { 0 } else { 1 };
-            let Some(busiest) = busiest.filter(|worker| worker.unfinished() > most) else { return };
-            let pieces = busiest.take_back_half();
+            let Some(pieces) = self.take_from_the_busiest(most) else { return };
             if pieces.is_empty() {
                 self.stuck = true;
                 return;
@@ -274,6 +298,58 @@ impl State {
                 return;
             }
         }
+    }
+
+    /// Whether there are more workers than there may be, because some wait for tasks of this pool, and as many have tasks as may: then
+    /// others begin only what somebody waits for.
+    fn has_stand_ins(&self) -> bool {
+        let staff = || self.workers.iter().filter(|worker| worker.stage != Stage::Leaving);
+        staff().any(|worker| worker.waits)
+            && staff().count() > self.size.max
+            && staff().filter(|worker| worker.unfinished() > 0).count() >= self.size.max
+    }
+
+    /// While workers wait, what others of them wait for comes first: for who is idle.
+    fn feed_requested(&mut self) {
+        if !self.workers.iter().any(|worker| worker.waits) {
+            return;
+        }
+        let traced = self.effects.trace.is_some();
+        while let Some(idle) = self.workers.iter().position(Worker::is_idle) {
+            let Some(piece) = self.take_requested() else { return };
+            if let Err(piece) = self.workers[idle].give(piece, traced) {
+                self.backlog.push_front(piece);
+                return;
+            }
+        }
+    }
+
+    fn take_requested(&mut self) -> Option<Piece> {
+        let queued = self.backlog.iter().position(|piece| piece.is_requested() && !piece.is_settled());
+        match queued {
+            Some(at) => self.backlog.remove(at),
+            None => self.workers.iter_mut().find_map(|worker| worker.take_back_requested().pop()),
+        }
+    }
+
+    /// Takes back about half of what the worker has that has most, and more than `most`; if it has begun all of that, of the next one.
+    /// `None` if nobody has so many.
+    fn take_from_the_busiest(&mut self, most: usize) -> Option<Vec<Piece>> {
+        let busiest = self.workers.iter().map(Worker::unfinished).enumerate().max_by_key(|(_, tasks)| *tasks);
+        let (busiest, tasks) = busiest?;
+        if tasks <= most {
+            return None;
+        }
+        let pieces = self.workers[busiest].take_back_half();
+        if !pieces.is_empty() {
+            return Some(pieces);
+        }
+        let mut order: Vec<usize> = (0..self.workers.len()).collect();
+        order.sort_by_key(|at| std::cmp::Reverse(self.workers[*at].unfinished()));
+        let busy = order.into_iter().filter(|at| self.workers[*at].unfinished() > most).collect::<Vec<_>>();
+        let taken =
+            busy.into_iter().map(|at| self.workers[at].take_back_half()).find(|pieces| !pieces.is_empty());
+        Some(taken.unwrap_or_default())
     }
 
     /// Whether some tasks could be moved to a worker that has none.
@@ -310,9 +386,9 @@ impl State {
         let was_ready = worker.done() > 0 || running.is_some() || worker.report().ready.is_some();
         if let Some(tasks) = running {
             match worker.condemned.take() {
-                Some(error) => self.fail(&tasks, &error),
-                None if worker.has_starved() => self.fail_or_retry(&tasks, &TaskError::OutOfMemory),
-                None => self.fail_or_retry(&tasks, &death(exit)),
+                Some(error) => self.fail(tasks, &error),
+                None if worker.has_starved() => self.fail_or_retry(tasks, &TaskError::OutOfMemory),
+                None => self.fail_or_retry(tasks, &death(exit)),
             }
         }
         for piece in untouched.into_iter().rev() {
@@ -330,10 +406,12 @@ impl State {
                 };
             self.count_failed_start(weight, error);
         }
+        // It has memory that it shared with the pool.
+        self.effects.later.push(Box::new(move || drop(worker)));
     }
 
     /// A task died with its worker: it's run again if it may be.
-    fn fail_or_retry(&mut self, task: &Piece, error: &TaskError) {
+    fn fail_or_retry(&mut self, task: Piece, error: &TaskError) {
         if task.attempt >= task.limits().retries || task.len() != 1 {
             return self.fail(task, error);
         }
@@ -349,7 +427,10 @@ impl State {
     /// A start came to nothing. After too many in a row, and without a worker, the pool has to give up.
     pub(super) fn count_failed_start(&mut self, weight: u32, error: Error) {
         self.failed_starts = self.failed_starts.saturating_add(weight);
-        let pause = Duration::from_millis(1 << (self.failed_starts / 8).min(10)).min(LONGEST_PAUSE);
+        let pause = match self.failed_starts {
+            ..MOST_FAILED_STARTS => Duration::from_millis(1 << (self.failed_starts / 8)),
+            _ => LONGEST_PAUSE,
+        };
         self.next_start = Deadline::after(pause);
         self.failure = Some(error);
         self.give_up_if_hopeless();
@@ -361,10 +442,15 @@ impl State {
             // What those who wait were handed they won't begin either.
             (0..self.workers.len()).for_each(|at| self.reclaim(at));
             let error = TaskError::Failed(self.hopeless());
-            for piece in std::mem::take(&mut self.backlog) {
-                self.fail(&piece, &error);
+            for piece in std::mem::take(&mut self.backlog).into_iter().filter(|piece| !piece.is_settled()) {
+                self.fail(piece, &error);
             }
         }
+    }
+
+    /// Whether it has only just given up.
+    fn is_hopeless(&self) -> bool {
+        self.has_given_up() && !self.next_start.has_passed()
     }
 
     pub(super) fn has_given_up(&self) -> bool {
@@ -379,35 +465,52 @@ impl State {
         Error::new(ErrorKind::StartFailed, text)
     }
 
-    pub(super) fn fail(&mut self, piece: &Piece, error: &TaskError) {
+    pub(super) fn fail(&mut self, piece: Piece, error: &TaskError) {
         for at in 0..piece.len() {
             let part = Part::Failed(error.clone());
             piece.batch.kind.sink.deliver(piece.number(at), part, &mut self.effects.later);
         }
         self.unfinished -= piece.len();
         self.counts.failed += piece.len() as u64;
+        self.effects.let_go(piece);
         self.settle();
     }
 
     /// Takes back what goes to this sink and hasn't begun; `running`: also ends the workers that run some of it.
     pub(super) fn cancel(&mut self, sink: &Arc<dyn Sink>, running: bool) {
         let mut cancelled = Vec::new();
-        self.backlog.retain(|piece| {
-            let goes = piece.goes_to(sink);
-            if goes {
-                cancelled.push(piece.clone());
-            }
-            !goes
-        });
         for at in 0..self.workers.len() {
             cancelled.extend(self.workers[at].take_back_of(sink));
+            // What it has ended meanwhile isn't what it's running.
+            self.receive_from(at);
             if running && self.workers[at].running().is_some_and(|piece| piece.goes_to(sink)) {
                 self.condemn(at, TaskError::Cancelled);
             }
         }
-        for piece in cancelled {
-            self.fail(&piece, &TaskError::Cancelled);
+        let single = sink.is_single();
+        let pending = cancelled.is_empty() && !sink.is_settled() && !self.runs(sink);
+        if single && pending {
+            // Somewhere in the backlog, which may be long: it's passed over when it comes.
+            sink.deliver(0, Part::Failed(TaskError::Cancelled), &mut self.effects.later);
+            self.unfinished -= 1;
+            self.counts.failed += 1;
+            self.settle();
+        } else if !single {
+            self.backlog.retain(|piece| {
+                let goes = piece.goes_to(sink);
+                if goes {
+                    cancelled.push(piece.clone());
+                }
+                !goes
+            });
         }
+        for piece in cancelled {
+            self.fail(piece, &TaskError::Cancelled);
+        }
+    }
+
+    fn runs(&self, sink: &Arc<dyn Sink>) -> bool {
+        self.workers.iter().any(|worker| worker.has_of(sink))
     }
 
     /// Ends a worker because of the task that it's running, and nothing but that task: first it gets nothing more to begin, so if it has
@@ -417,9 +520,7 @@ impl State {
         self.reclaim(at);
         self.receive_from(at);
         let worker = &mut self.workers[at];
-        let still = worker
-            .running()
-            .is_some_and(|now| now.number(0) == before.number(0) && Arc::ptr_eq(&now.batch, &before.batch));
+        let still = worker.running().is_some_and(|now| now.is_same(&before));
         if still && worker.condemned.is_none() {
             worker.condemned = Some(error);
             worker.stage = Stage::Leaving;
@@ -448,7 +549,7 @@ impl State {
         let mut order: Vec<usize> = (0..self.workers.len()).filter(|at| serving(self, at)).collect();
         order.sort_by_key(|at| {
             let worker = &self.workers[*at];
-            (worker.unfinished() > 0, worker.stage == Stage::Serving, worker.since)
+            (worker.waits, worker.unfinished() > 0, worker.stage == Stage::Serving, worker.since)
         });
         order.into_iter().take(count).for_each(|at| self.dismiss(at));
     }
@@ -532,6 +633,7 @@ impl State {
             idle_timeout: settings.idle_timeout,
             unfinished: self.unfinished,
             pressed: None,
+            requested: false,
             pause: self.next_start.remaining().unwrap_or_default(),
         };
         for worker in &self.workers {
@@ -549,6 +651,9 @@ impl State {
                 }
             }
         }
+        snapshot.requested = snapshot.waiting > 0
+            && (self.backlog.iter().any(Piece::is_requested)
+                || self.workers.iter().any(Worker::has_requested));
         if snapshot.idle > 0 || self.queued() == 0 {
             self.pressed = None;
         } else if self.can_grow() || snapshot.waiting > 0 {

@@ -8,7 +8,7 @@ use super::{
 use crate::{TaskError, worker::Assignment};
 use procession_core::{
     Deadline, Owner, Result, Signal, now,
-    pool::{Inbox, Link, Receiver, Report, Results, Span, Stamps, Ticket},
+    pool::{Emptied, Inbox, Link, Receiver, Report, Results, Span, Stamps, Ticket},
     start::{Exit, Launch, Running, Verdict},
 };
 use std::{collections::VecDeque, ffi::OsString, sync::Arc, time::Duration};
@@ -38,6 +38,8 @@ pub(super) struct Worker {
     /// As far as is known: it waits for a task of this pool.
     pub(super) waits: bool,
     pub(super) launched: u64,
+    /// A task that it was seen to run, and when it was first seen to.
+    seen: Option<(Piece, u64)>,
     /// When it was last heard of, or was given something after it had nothing; not kept up where nobody asks.
     pub(super) since: u64,
 }
@@ -77,6 +79,8 @@ impl Worker {
         let mut launch = Launch::new(Assignment::function()?, &argument);
         launch.name = &name;
         launch.daemon = true;
+        // Also when its owner is killed, and isn't the root.
+        launch.kill_on_drop = true;
         launch.method = settings.method;
         launch.memory_limit = settings.memory_limit;
         launch.environment = environment(settings);
@@ -95,6 +99,7 @@ impl Worker {
             condemned: None,
             waits: false,
             launched,
+            seen: None,
             since: launched,
         })
     }
@@ -237,13 +242,36 @@ impl Worker {
         (received, outcome.map(|_| ()))
     }
 
+    /// Whether it says something that isn't known yet.
+    pub(super) fn has_news(&self) -> bool {
+        let (ready, waits) = self.link.flags();
+        ready && self.stage == Stage::Starting || waits != self.waits
+    }
+
+    /// Whether it has a task of another process that it has not begun.
+    pub(super) fn has_requested(&self) -> bool {
+        let running = self.running().is_some();
+        let unbegun = |(i, given): (usize, &Given)| given.piece.is_requested() && !(running && i == 0);
+        self.given.iter().enumerate().any(unbegun)
+    }
+
+    /// Whether it has some that go to this sink.
+    pub(super) fn has_of(&self, sink: &Arc<dyn Sink>) -> bool {
+        self.given.iter().any(|given| given.piece.goes_to(sink))
+    }
+
+    /// Takes back a task of another process that it has not begun.
+    pub(super) fn take_back_requested(&mut self) -> Vec<Piece> {
+        self.take_back(1, Piece::is_requested)
+    }
+
     /// What it says of itself.
     pub(super) fn report(&self) -> Report {
         self.link.report()
     }
 
     /// When its time is up: of its task, if that has a limit; or to become ready, or to begin something.
-    pub(super) fn due(&self, start_limit: Option<Duration>) -> Option<u64> {
+    pub(super) fn due(&mut self, start_limit: Option<Duration>) -> Option<u64> {
         let after = |start: u64, limit: Duration| {
             start.saturating_add(u64::try_from(limit.as_nanos()).unwrap_or(u64::MAX))
         };
@@ -251,19 +279,21 @@ impl Worker {
             return None;
         }
         let report = self.report();
-        if self.stage == Stage::Starting && report.ready.is_none() {
+        if report.ready.is_none() {
             return Some(after(report.since?, start_limit?));
         }
-        let front = self.given.front()?;
-        let limit = front.piece.limits().timeout?;
-        let begun = self.link.claimed(front.ticket) as usize > front.done;
-        match report.since {
-            Some(since) if begun => Some(after(since, limit)),
-            // A moment ago it was running, or is about to.
-            _ if begun => Some(after(now(), limit)),
+        let limit = self.given.front()?.piece.limits().timeout?;
+        let Some(running) = self.running() else {
             // Not even begun: it's stopped, or has only just been told.
-            _ => Some(after(self.since, limit.max(SILENCE))),
-        }
+            return (self.stage == Stage::Serving).then(|| after(self.since, limit.max(SILENCE)));
+        };
+        // It says when it began. Without that, or if it says something impossible, it's late by no more than the time to here.
+        let seen = match self.seen.take() {
+            Some((task, seen)) if task.is_same(&running) => seen,
+            _ => now(),
+        };
+        self.seen = Some((running, seen));
+        Some(after(report.since.map_or(seen, |since| since.min(seen)), limit))
     }
 
     /// How it ended, if it has.
@@ -364,8 +394,15 @@ impl Receiver for Front<'_> {
         given.done += results.len();
         given.piece.batch.kind.sink.deliver(number, Part::Ran(results), &mut self.effects.later);
         if given.done == given.piece.len() {
-            self.given.pop_front();
+            let done = self.given.pop_front();
+            if let Some(given) = done {
+                self.effects.let_go(given.piece);
+            }
         }
+    }
+
+    fn empty(&mut self, blocks: Emptied) {
+        self.effects.later.push(Box::new(move || drop(blocks)));
     }
 
     fn span(&mut self, span: Span) {
