@@ -2,7 +2,7 @@
 
 use super::PROCSPAWN;
 use crate::measure::{Goal, Result, head, medians, micros, row, same};
-use procession::{AsyncResult, Event, Pool, Semaphore};
+use procession::{AsyncResult, Barrier, Event, Pool, Semaphore};
 
 const LEAST: usize = 3;
 const MOST: usize = 20;
@@ -15,9 +15,9 @@ fn stay(came: Semaphore, go: Event) -> bool {
 
 pub(super) fn run() -> Result<()> {
     let more = MOST - LEAST;
-    let [ours, procspawn] = medians(
+    let [ours, mapped, procspawn] = medians(
         ROUNDS,
-        [&mut grow, &mut || {
+        [&mut grow, &mut grow_for_a_map, &mut || {
             micros(|| {
                 // A process says nothing before its end, so it ends at once.
                 let started: Vec<_> = (0..more).map(|_| procspawn::spawn((), |()| true)).collect();
@@ -26,13 +26,9 @@ pub(super) fn run() -> Result<()> {
         }],
     )?;
     head(&format!("{LEAST} workers become {MOST}"));
-    row(
-        &format!("until {MOST} tasks run at once, ms"),
-        ours / 1e3,
-        PROCSPAWN,
-        procspawn / 1e3,
-        Goal::AtMost(20.0),
-    );
+    let goal = Goal::AtMost(20.0);
+    row(&format!("until {MOST} tasks run at once, ms"), ours / 1e3, PROCSPAWN, procspawn / 1e3, goal);
+    row("the same, a map of one chunk, ms", mapped / 1e3, PROCSPAWN, procspawn / 1e3, goal);
     Ok(())
 }
 
@@ -42,6 +38,20 @@ fn grow() -> Result<f64> {
     // All that it has are there before the clock runs.
     run_at_once(&pool, LEAST)?;
     let taken = run_at_once(&pool, MOST)?;
+    pool.join()?;
+    Ok(taken)
+}
+
+/// The same if all of them are handed out together, to one worker: until all have met.
+fn grow_for_a_map() -> Result<f64> {
+    let pool = Pool::new(LEAST..=MOST)?;
+    run_at_once(&pool, LEAST)?;
+    let meeting = Barrier::new(MOST as u32)?;
+    let items = vec![meeting; MOST];
+    let taken = micros(|| {
+        let met = pool.options().chunk(MOST).map(|meeting: Barrier| meeting.wait().is_ok(), items)?;
+        same(met, vec![true; MOST])
+    })?;
     pool.join()?;
     Ok(taken)
 }
