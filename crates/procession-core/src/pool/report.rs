@@ -12,25 +12,32 @@ use crate::{
 };
 use std::time::Duration;
 
-/// The words; times are moments of the monotonic clock, in nanoseconds.
+/// The words; times are moments of the monotonic clock, in nanoseconds. What changes often has a line of the cache of its own, since the
+/// owner often looks at the rest.
 #[derive(Debug)]
-#[repr(C)]
+#[repr(C, align(64))]
 pub(super) struct ReportRecord {
     /// When it was ready for tasks; 0 before that.
     ready: AtomicU64,
-    /// When it began what it's doing: to get ready, or a batch, or a task of a batch with a time limit. 0 while it waits.
-    since: AtomicU64,
-    /// The nanoseconds that it has spent on tasks, without those since `since`.
-    busy: AtomicU64,
-    /// How many of its threads wait for tasks of its own pool.
+    /// How many of its threads wait for tasks of a pool.
     pub(super) waiting: AtomicU32,
     /// 1 once it aborts because it got no more memory.
     pub(super) starved: AtomicU32,
+    times: Times,
+}
+
+#[derive(Debug)]
+#[repr(C, align(64))]
+struct Times {
+    /// When it began what it's doing: to get ready, or a batch, or a task of a batch with stamps. 0 while it waits.
+    since: AtomicU64,
+    /// The nanoseconds that it has spent on tasks, without those since `since`.
+    busy: AtomicU64,
 }
 
 impl ReportRecord {
     pub(super) fn reset(&self) {
-        for word in [&self.ready, &self.since, &self.busy] {
+        for word in [&self.ready, &self.times.since, &self.times.busy] {
             word.store(0, Relaxed);
         }
         self.waiting.store(0, Relaxed);
@@ -39,32 +46,33 @@ impl ReportRecord {
 
     pub(super) fn set_ready(&self) {
         self.ready.store(now(), Release);
-        self.since.store(0, Release);
+        self.times.since.store(0, Release);
     }
 
-    /// Something begins now. To be called before the claim that it's for: so a claim that the owner sees is never taken to be older
-    /// than it is.
+    /// Something begins now. Before a claim: so a claim that the owner sees is never taken to be older than it is.
     pub(super) fn begin(&self) {
-        self.since.store(now(), Release);
+        self.times.since.store(now(), Release);
     }
 
-    /// A task has ended, and the next one begins: from when to when the former ran.
+    /// Something has ended, and the next thing begins: from when to when the former went on.
     pub(super) fn next(&self) -> Span {
-        let span = Span { start: self.since.load(Relaxed), end: now() };
-        self.add(span);
-        self.since.store(span.end, Release);
+        let span = self.add();
+        self.times.since.store(span.end, Release);
         span
     }
 
-    /// Nothing more to do.
+    /// There is nothing more to do for now.
     pub(super) fn end(&self) {
-        self.add(Span { start: self.since.load(Relaxed), end: now() });
-        self.since.store(0, Release);
+        self.add();
+        self.times.since.store(0, Release);
     }
 
-    fn add(&self, span: Span) {
+    fn add(&self) -> Span {
+        let Times { since, busy } = &self.times;
+        let span = Span { start: since.load(Relaxed), end: now() };
         // Not an addition in one step: nobody else writes.
-        self.busy.store(self.busy.load(Relaxed) + span.end.saturating_sub(span.start), Relaxed);
+        busy.store(busy.load(Relaxed) + span.end.saturating_sub(span.start), Relaxed);
+        span
     }
 
     /// Whether it's ready for tasks; whether it waits for one.
@@ -74,12 +82,13 @@ impl ReportRecord {
     }
 
     pub(super) fn read(&self) -> Report {
-        let (ready, since) = (self.ready.load(Acquire), self.since.load(Acquire));
+        let Times { since, busy } = &self.times;
+        let (ready, since) = (self.ready.load(Acquire), since.load(Acquire));
         let now = now();
         Report {
             ready: (ready != 0).then(|| ready.min(now)),
             since: (since != 0).then(|| since.min(now)),
-            busy: Duration::from_nanos(self.busy.load(Relaxed)),
+            busy: Duration::from_nanos(busy.load(Relaxed)),
             waits: self.waiting.load(Acquire) != 0,
         }
     }
@@ -90,7 +99,7 @@ impl ReportRecord {
 pub struct Report {
     /// When it was ready for tasks, if it is.
     pub ready: Option<u64>,
-    /// When it began what it's doing: to get ready, or a batch, or a task of a batch with stamps. None while it waits for tasks.
+    /// When it began what it's doing: to get ready, or a batch, or a task of a batch with stamps. None while it waits.
     pub since: Option<u64>,
     /// The time that it has spent on tasks, without those since `since`.
     pub busy: Duration,
