@@ -21,7 +21,8 @@ use std::{
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Current {
-    /// Its number in its pool, from 0 up to the most workers that the pool may have; one that replaces another has the same.
+    /// Its number in its pool: the smallest that no other worker had when it started. So one that replaces another has the same, and all
+    /// are below the most that the pool may have; unless one that leaves, or waits for another task, still has its own.
     pub index: usize,
     /// Its process id.
     pub pid: u32,

@@ -83,8 +83,8 @@ impl PoolBuilder {
     /// see [`worker::state`](crate::worker::state).
     ///
     /// If it panics or ends its process, the worker is started again after a pause; when that has gone wrong some five times in a row,
-    /// and no worker is left, tasks fail with an error that says so ([`is_start_failed`](crate::Error::is_start_failed)), and the pool
-    /// takes no more. One that takes longer than the [`task_timeout`](PoolBuilder::task_timeout) counts as one that fails.
+    /// and no worker is left, tasks fail with an error that says so ([`is_start_failed`](crate::Error::is_start_failed)), and so does
+    /// submitting more for a second; then one more attempt is made for whoever asks. One that takes longer than the [`task_timeout`](PoolBuilder::task_timeout) counts as one that fails.
     pub fn initializer<Args, F>(mut self, f: F, args: Args) -> PoolBuilder
     where
         Args: Serialize + DeserializeOwned,
