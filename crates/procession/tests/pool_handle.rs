@@ -18,6 +18,10 @@ fn main() -> ExitCode {
             values_and_handles_of_any_size,
             a_process_that_is_no_worker_submits,
             a_task_of_one_pool_submits_to_another,
+            tasks_that_wait_for_another_pool_are_workers_still,
+            many_tasks_that_ask_do_not_start_many_workers,
+            the_end_hangs_nobody,
+            a_wait_of_another_thread_holds_nobody_up,
             what_nobody_waits_for_is_done_before_the_end,
             the_end_of_the_pool_is_an_error,
             who_is_killed_while_it_waits_costs_itself_only,
@@ -139,6 +143,84 @@ fn a_task_of_one_pool_submits_to_another() {
         other.apply(|one: PoolHandle| one.apply(double, (21,)).unwrap(), (one,)).unwrap()
     };
     assert_eq!(one.apply(ask, (other.handle().unwrap(), one.handle().unwrap())).unwrap(), 42);
+}
+
+/// The most workers that there were while `running`.
+fn most_workers(pool: &Pool, running: impl Fn() -> bool) -> usize {
+    let mut most = 0;
+    while running() {
+        most = most.max(pool.statistics().workers);
+    }
+    most
+}
+
+fn tasks_that_wait_for_another_pool_are_workers_still() {
+    let (pool, other) = (Pool::new(2).unwrap(), Pool::new(1).unwrap());
+    let go = Event::new().unwrap();
+    let asks = |other: PoolHandle, go: Event| other.apply(|go: Event| go.wait().unwrap(), (go,)).unwrap();
+    let handle = other.handle().unwrap();
+    let asked: Vec<_> =
+        (0..20).map(|_| pool.apply_async(asks, (handle.clone(), go.clone())).unwrap()).collect();
+    // Until it has all of the two that there may be.
+    while other.statistics().running + other.statistics().queued < 2 {
+        std::thread::yield_now();
+    }
+    let looks = std::cell::Cell::new(0);
+    let most = most_workers(&pool, || looks.replace(looks.get() + 1) < 1000);
+    go.set().unwrap();
+    asked.iter().for_each(|result| result.get().unwrap());
+    assert_eq!(most, 2);
+}
+
+fn many_tasks_that_ask_do_not_start_many_workers() {
+    let pool = Pool::new(2).unwrap();
+    let handle = pool.handle().unwrap();
+    let asks = |pool: PoolHandle, n: u64| pool.apply(double, (n,)).unwrap();
+    let asked = pool.starmap_async(asks, (0..100).map(|n| (handle.clone(), n))).unwrap();
+    let most = most_workers(&pool, || !asked.ready());
+    assert!(asked.get().unwrap().into_iter().eq((0..100).map(double)));
+    // For each of the two that wait one that stands in, and some that are leaving.
+    assert!(most <= 8, "{most} workers");
+}
+
+fn the_end_hangs_nobody() {
+    for _ in 0..10 {
+        let pool = Pool::new(2).unwrap();
+        let ask = |pool: PoolHandle| {
+            for n in 0.. {
+                match pool.apply(double, (n,)) {
+                    Ok(value) => assert_eq!(value, 2 * n),
+                    Err(TaskError::Failed(e)) => return e.is_closed(),
+                    Err(e) => panic!("{e}"),
+                }
+            }
+            false
+        };
+        let processes: Vec<_> =
+            (0..2).map(|_| Process::spawn(ask, (pool.handle().unwrap(),)).unwrap()).collect();
+        while pool.statistics().done < 50 {
+            std::thread::yield_now();
+        }
+        pool.join().unwrap();
+        for process in processes {
+            assert!(process.join().unwrap());
+        }
+    }
+}
+
+fn a_wait_of_another_thread_holds_nobody_up() {
+    let pool = Pool::new(1).unwrap();
+    let go = Event::new().unwrap();
+    let result = pool.handle().unwrap().apply_async(|go: Event| go.wait().unwrap(), (go.clone(),)).unwrap();
+    std::thread::scope(|scope| {
+        let waiting = scope.spawn(|| result.get());
+        for _ in 0..100 {
+            assert!(!result.ready());
+        }
+        assert!(result.get_timeout(Duration::from_millis(5)).unwrap().is_none());
+        go.set().unwrap();
+        waiting.join().unwrap().unwrap();
+    });
 }
 
 fn what_nobody_waits_for_is_done_before_the_end() {

@@ -5,6 +5,7 @@ use procession_testing::{Census, Test, stop, tests};
 use std::{fs, process::ExitCode, thread};
 
 mod attempts;
+mod awkward;
 mod callbacks;
 mod cancelling;
 mod codec;
@@ -108,6 +109,12 @@ fn main() -> ExitCode {
         futures::polled_twice,
         futures::of_what_fails,
         futures::of_a_pool_that_ends,
+        awkward::a_waker_that_drops_the_pool,
+        awkward::a_waker_that_has_the_pool,
+        awkward::results_whose_decoding_panics,
+        awkward::a_stopped_worker_whose_ring_is_full,
+        awkward::cancelling_what_is_about_to_begin,
+        awkward::a_stopped_process_that_sends,
         traces::have_each_task,
         traces::of_a_worker_that_died,
         traces::that_cannot_be_written,
