@@ -2,9 +2,11 @@
 //! has a callback.
 
 use super::{
-    engine::{Engine, Locked, end},
+    ends::FAILED_START,
+    engine::{Engine, end},
+    locked::Locked,
     plan,
-    state::{FAILED_START, Phase},
+    state::Phase,
     worker::Worker,
 };
 use procession_core::Deadline;

@@ -8,10 +8,11 @@ use super::{
     batch::Piece,
     callbacks::Callbacks,
     handle::PoolHandle,
+    locked::Locked,
     plan,
     requests::Requests,
     settings::Settings,
-    sink::{self, Sink},
+    sink::Sink,
     size::PoolSize,
     state::{Phase, State},
     statistics::PoolStatistics,
@@ -21,7 +22,6 @@ use super::{
 use crate::TaskError;
 use procession_core::{Deadline, Result, now, pool::Inbox};
 use std::{
-    ops::{Deref, DerefMut},
     path::Path,
     sync::{Arc, Mutex, MutexGuard},
     time::Duration,
@@ -47,33 +47,6 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// How long a worker that was told to end may take.
 const END_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// The state, locked. When it's let go, what was left for later is done.
-pub(super) struct Locked<'a>(Option<MutexGuard<'a, State>>);
-
-impl Deref for Locked<'_> {
-    type Target = State;
-    #[inline]
-    fn deref(&self) -> &State {
-        self.0.as_ref().expect("locked until it's dropped")
-    }
-}
-
-impl DerefMut for Locked<'_> {
-    #[inline]
-    fn deref_mut(&mut self) -> &mut State {
-        self.0.as_mut().expect("locked until it's dropped")
-    }
-}
-
-impl Drop for Locked<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        let later = std::mem::take(&mut self.effects.later);
-        self.0 = None;
-        later.into_iter().for_each(sink::run);
-    }
-}
-
 impl Engine {
     pub(super) fn new(settings: Settings) -> Result<Engine> {
         let inbox = Inbox::new()?;
@@ -94,7 +67,7 @@ impl Engine {
 
     #[inline]
     pub(super) fn lock(&self) -> Locked<'_> {
-        Locked(Some(self.state.lock().unwrap_or_else(|e| e.into_inner())))
+        Locked::new(&self.state)
     }
 
     /// Whether tasks would be accepted.

@@ -2,24 +2,17 @@
 
 use super::{
     batch::Piece,
+    given::{Front, Given},
     settings::Settings,
-    sink::{Effects, Part, Sink},
+    sink::{Effects, Sink},
 };
 use crate::{TaskError, worker::Assignment};
 use procession_core::{
     Deadline, Owner, Result, Signal, now,
-    pool::{Emptied, Inbox, Link, Receiver, Report, Results, Span, Stamps, Ticket},
+    pool::{Inbox, Link, Report, Stamps},
     start::{Exit, Launch, Running, Verdict},
 };
 use std::{collections::VecDeque, ffi::OsString, sync::Arc, time::Duration};
-
-/// A piece that a worker was given.
-struct Given {
-    piece: Piece,
-    ticket: Ticket,
-    /// How many of its tasks have come back.
-    done: usize,
-}
 
 /// A worker process and the private rings to it.
 pub(super) struct Worker {
@@ -371,44 +364,6 @@ fn environment(settings: &Settings) -> Vec<(OsString, Option<OsString>)> {
             vec![("RUST_LIB_BACKTRACE".into(), Some(panics)), ("RUST_BACKTRACE".into(), Some("0".into()))]
         }
         _ => Vec::new(),
-    }
-}
-
-/// Hands what a worker sends to the sinks of the first of the pieces that it has.
-struct Front<'a> {
-    given: &'a mut VecDeque<Given>,
-    index: usize,
-    effects: &'a mut Effects,
-    received: usize,
-}
-
-impl Receiver for Front<'_> {
-    fn expected(&self) -> usize {
-        self.given.front().map_or(0, |given| given.piece.len() - given.done)
-    }
-
-    fn deliver(&mut self, results: Results) {
-        let Some(given) = self.given.front_mut() else { return };
-        let number = given.piece.number(given.done);
-        self.received += results.len();
-        given.done += results.len();
-        given.piece.batch.kind.sink.deliver(number, Part::Ran(results), &mut self.effects.later);
-        if given.done == given.piece.len() {
-            let done = self.given.pop_front();
-            if let Some(given) = done {
-                self.effects.let_go(given.piece);
-            }
-        }
-    }
-
-    fn empty(&mut self, blocks: Emptied) {
-        self.effects.later.push(Box::new(move || drop(blocks)));
-    }
-
-    fn span(&mut self, span: Span) {
-        if let (Some(trace), Some(given)) = (&mut self.effects.trace, self.given.front()) {
-            trace.span(self.index, given.piece.batch.kind.name, span);
-        }
     }
 }
 
