@@ -23,7 +23,8 @@ pub struct Entry {
     pub ended: bool,
 }
 
-const SIZE: usize = 12;
+/// A divisor of a page's size: a process may die between two pages of a write.
+const SIZE: usize = 16;
 
 impl Ledger {
     /// An empty one of that name.
@@ -96,7 +97,7 @@ impl Pen {
 
     /// In one system call: what dies with its process is the whole entry, or nothing.
     fn write(&self, number: u32, ended: bool) {
-        let words = [number, std::process::id(), ended as u32];
+        let words = [number, std::process::id(), ended as u32, 0];
         let entry: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
         assert_eq!((&self.0).write(&entry).unwrap(), SIZE);
     }

@@ -1,8 +1,8 @@
 //! Code of the program that runs at awkward moments: wakers that drop the pool, types that panic when they are decoded.
 
-use crate::{stop_fully, until, works};
-use procession::{Event, Pool, TaskError};
-use procession_testing::{Gate, kill, resume};
+use crate::{stop_fully, works};
+use procession::{Pool, TaskError};
+use procession_testing::{Gate, resume};
 use std::{
     pin::Pin,
     sync::{Arc, Mutex, mpsc},
@@ -111,24 +111,4 @@ pub(crate) fn cancelling_what_is_about_to_begin() {
         first.get().unwrap();
     }
     works(&pool, 1);
-}
-
-/// One that is stopped while it sends: the pool ends without it.
-pub(crate) fn a_stopped_process_that_sends() {
-    for _ in 0..10 {
-        let pool = Pool::new(1).unwrap();
-        let started = Event::new().unwrap();
-        let flood = |pool: procession::PoolHandle, started: Event| {
-            started.set().unwrap();
-            while pool.apply_async(|n: u64| n, (1,)).is_ok() {}
-        };
-        let process = procession::Process::spawn(flood, (pool.handle().unwrap(), started.clone())).unwrap();
-        started.wait().unwrap();
-        until(|| pool.statistics().done > 100);
-        stop_fully(process.pid());
-        pool.join().unwrap();
-        drop(pool);
-        kill(process.pid()).unwrap();
-        assert!(process.join().is_err());
-    }
 }

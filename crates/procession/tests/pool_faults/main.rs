@@ -114,7 +114,6 @@ fn main() -> ExitCode {
         awkward::results_whose_decoding_panics,
         awkward::a_stopped_worker_whose_ring_is_full,
         awkward::cancelling_what_is_about_to_begin,
-        awkward::a_stopped_process_that_sends,
         traces::have_each_task,
         traces::of_a_worker_that_died,
         traces::that_cannot_be_written,
