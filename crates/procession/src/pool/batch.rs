@@ -175,9 +175,10 @@ impl Piece {
         }
     }
 
-    /// Whether dropping it may free shared memory.
-    pub(super) fn has_loans(&self) -> bool {
-        !self.batch.loans.is_empty()
+    /// Whether dropping it may free shared memory: its arguments', or that of outcomes that nobody wants any more.
+    pub(super) fn may_free(&self) -> bool {
+        let is_last = Arc::strong_count(&self.batch) == 1 && Arc::strong_count(&self.batch.kind.sink) == 1;
+        is_last || !self.batch.loans.is_empty()
     }
 
     pub(super) fn limits(&self) -> Limits {

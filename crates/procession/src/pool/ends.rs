@@ -104,7 +104,8 @@ impl State {
             // What those who wait were handed they won't begin either.
             (0..self.workers.len()).for_each(|at| self.reclaim(at));
             let error = TaskError::Failed(self.hopeless());
-            for piece in std::mem::take(&mut self.backlog).into_iter().filter(|piece| !piece.is_settled()) {
+            self.tombstones = 0;
+            for piece in std::mem::take(&mut self.backlog) {
                 self.fail(piece, &error);
             }
         }
@@ -126,7 +127,7 @@ impl State {
     pub(super) fn has_given_up(&self) -> bool {
         self.failed_starts >= MOST_FAILED_STARTS
             && !self.launching
-            && self.workers.iter().all(|worker| worker.waits)
+            && self.workers.iter().all(|worker| worker.waits && worker.unfinished() > 0)
     }
 
     pub(super) fn hopeless(&self) -> Error {

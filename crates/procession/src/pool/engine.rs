@@ -120,11 +120,10 @@ impl Engine {
         };
         let needs_dispatcher = state.accept(piece);
         drop(state);
-        if received {
-            self.inbox.ring_results();
-        }
         if needs_dispatcher {
-            self.inbox.ring_attention();
+            self.wake_dispatcher();
+        } else if received {
+            self.inbox.ring_results();
         }
     }
 
@@ -175,6 +174,7 @@ impl Engine {
     /// Does what there is to do now: receives, looks after deaths, hands out, moves tasks to idle workers.
     pub(super) fn pump(&self) {
         let mut state = self.lock();
+        let known = state.rethink;
         let mut changed = state.receive() != 0;
         let deaths = self.inbox.deaths();
         let look = state.look_due.has_passed();
@@ -189,13 +189,13 @@ impl Engine {
         }
         state.feed(look);
         state.note_pressure();
-        let needs_dispatcher = state.rethink && state.phase != Phase::Terminated;
+        // Once: those who wait for results would wake each other for ever.
+        let needs_dispatcher = state.rethink && !known && state.phase != Phase::Terminated;
         drop(state);
-        if changed {
-            self.inbox.ring_results();
-        }
         if needs_dispatcher {
-            self.inbox.ring_attention();
+            self.wake_dispatcher();
+        } else if changed {
+            self.inbox.ring_results();
         }
     }
 
@@ -222,7 +222,8 @@ impl Engine {
     pub(super) fn handle(self: &Arc<Engine>) -> Result<PoolHandle> {
         self.check_open()?;
         let mut requests = self.requests();
-        if requests.is_none() {
+        // One that got no memory for too long has ended.
+        if requests.as_ref().is_none_or(|requests| requests.has_ended()) {
             *requests = Some(Arc::new(Requests::start(self)?));
         }
         Ok(requests.as_ref().expect("made if there was none").handle())
@@ -292,7 +293,7 @@ impl Engine {
             let state = self.lock();
             (state.unfinished == 0).then_some(state.counts.accepted)
         };
-        let (workers, trace) = loop {
+        let (workers, rest) = loop {
             let accepted = self.wait_for(Deadline::NEVER, done);
             // The last tasks may have submitted others, and those others again.
             let requests = self.requests().clone();
@@ -304,7 +305,8 @@ impl Engine {
             let mut state = self.lock();
             if state.unfinished == 0 && accepted == Some(state.counts.accepted) {
                 state.phase = Phase::Terminated;
-                break (std::mem::take(&mut state.workers), state.effects.trace.take());
+                let tombstones = std::mem::take(&mut state.backlog);
+                break (std::mem::take(&mut state.workers), (state.effects.trace.take(), tombstones));
             }
         };
         for worker in &workers {
@@ -317,7 +319,7 @@ impl Engine {
                 worker.wait(Deadline::NEVER);
             }
         }
-        drop((workers, trace));
+        drop((workers, rest));
         self.wake_dispatcher();
         Ok(())
     }
@@ -345,7 +347,7 @@ impl Engine {
                 state.count_done(received);
                 left.extend(worker.abandon());
             }
-            for piece in left.into_iter().filter(|piece| !piece.is_settled()) {
+            for piece in left {
                 state.fail(piece, &TaskError::Cancelled);
             }
             state.effects.trace = None;

@@ -4,11 +4,11 @@ use super::{
     batch::Piece,
     plan,
     sink::{Part, Sink},
-    state::State,
+    state::{Phase, State},
     worker::{Stage, Worker},
 };
 use crate::TaskError;
-use std::sync::Arc;
+use std::{collections::VecDeque, sync::Arc};
 
 impl State {
     /// Gives the piece to the workers that have least, and what they have no room for to the backlog.
@@ -53,7 +53,9 @@ impl State {
         self.stuck = false;
         self.feed_requested();
         let is_blocked = !self.hand_out_backlog();
-        if !self.has_stand_ins() {
+        if self.has_stand_ins() {
+            self.stuck = true;
+        } else {
             self.spread(last);
         }
         self.stuck |= is_blocked;
@@ -63,6 +65,7 @@ impl State {
     fn hand_out_backlog(&mut self) -> bool {
         while let Some(piece) = self.backlog.pop_front() {
             if piece.is_settled() {
+                self.tombstones = self.tombstones.saturating_sub(1);
                 self.effects.let_go(piece);
                 continue;
             }
@@ -100,7 +103,8 @@ impl State {
                     }
                 }
             }
-            if self.stuck {
+            // The last one of another, who is idle now, once each time: not to and fro.
+            if self.stuck || last {
                 return;
             }
         }
@@ -134,7 +138,12 @@ impl State {
         let queued = self.backlog.iter().position(|piece| piece.is_requested() && !piece.is_settled());
         match queued {
             Some(at) => self.backlog.remove(at),
-            None => self.workers.iter_mut().find_map(|worker| worker.take_back_requested().pop()),
+            // Not from one that would be idle without it.
+            None => self
+                .workers
+                .iter_mut()
+                .filter(|worker| worker.waits || worker.stage == Stage::Starting || worker.unfinished() > 1)
+                .find_map(|worker| worker.take_back_requested().pop()),
         }
     }
 
@@ -165,6 +174,10 @@ impl State {
 
     /// Takes back what goes to this sink and hasn't begun; `running`: also ends the workers that run some of it.
     pub(super) fn cancel(&mut self, sink: &Arc<dyn Sink>, running: bool) {
+        if self.phase == Phase::Terminated {
+            // That cancels everything, once the workers have ended.
+            return;
+        }
         let mut cancelled = Vec::new();
         for at in 0..self.workers.len() {
             cancelled.extend(self.workers[at].take_back_of(sink));
@@ -181,7 +194,9 @@ impl State {
             sink.deliver(0, Part::Failed(TaskError::Cancelled), &mut self.effects.later);
             self.unfinished -= 1;
             self.counts.failed += 1;
+            self.tombstones += 1;
             self.settle();
+            self.clear_tombstones();
         } else if !single {
             self.backlog.retain(|piece| {
                 let goes = piece.goes_to(sink);
@@ -193,6 +208,16 @@ impl State {
         }
         for piece in cancelled {
             self.fail(piece, &TaskError::Cancelled);
+        }
+    }
+
+    /// Those that were cancelled hold up nobody, but they have memory.
+    fn clear_tombstones(&mut self) {
+        if self.tombstones > 64 && self.tombstones > self.backlog.len() / 2 {
+            let (gone, left) = std::mem::take(&mut self.backlog).into_iter().partition(Piece::is_settled);
+            let gone: VecDeque<Piece> = gone;
+            (self.backlog, self.tombstones) = (left, 0);
+            gone.into_iter().for_each(|piece| self.effects.let_go(piece));
         }
     }
 

@@ -70,6 +70,7 @@ impl Window {
 
     fn fit(&mut self, workers: usize) -> usize {
         if let Some(fixed) = self.fixed {
+            self.now = fixed;
             return fixed;
         }
         let elapsed = self.since.elapsed();
@@ -145,9 +146,11 @@ impl<I: Iterator, R: DeserializeOwned> Iterator for Imap<I, R> {
                 let error = error.clone();
                 return (!std::mem::replace(&mut self.ended, true)).then_some(Err(error));
             }
-            if (!self.ended || self.submitted > self.taken)
-                && let Err(e) = procession_core::check()
-            {
+            if self.ended && self.submitted == self.taken {
+                self.progress.end();
+                return None;
+            }
+            if let Err(e) = procession_core::check() {
                 (self.ended, self.taken) = (true, self.submitted);
                 return Some(Err(e.into()));
             }
@@ -157,12 +160,8 @@ impl<I: Iterator, R: DeserializeOwned> Iterator for Imap<I, R> {
             if self.ready.is_empty() || running < self.window.now / 2 {
                 self.feed();
             }
-            if !self.ready.is_empty() {
+            if !self.ready.is_empty() || self.submitted == self.taken {
                 continue;
-            }
-            if self.ended && self.submitted == self.taken {
-                self.progress.end();
-                return None;
             }
             let (engine, arrivals) = (&self.engine, &self.arrivals);
             std::thread::yield_now();

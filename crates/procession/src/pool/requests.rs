@@ -93,14 +93,22 @@ impl Requests {
     /// Waits until everything that was sent before has been submitted. Without sending anything: another process may be stopped while it
     /// sends.
     pub(super) fn flush(&self) {
+        // A waker that the thread itself runs may join the pool.
+        if self.is_this_thread() {
+            return;
+        }
         let mut turn = self.shared.lock();
         while !self.sender.is_empty() && !self.has_ended() {
             turn = self.shared.done.wait_timeout(turn, PAUSE).unwrap_or_else(|e| e.into_inner()).0;
         }
     }
 
-    fn has_ended(&self) -> bool {
+    pub(super) fn has_ended(&self) -> bool {
         self.thread().as_ref().is_none_or(thread::JoinHandle::is_finished)
+    }
+
+    fn is_this_thread(&self) -> bool {
+        self.thread().as_ref().is_some_and(|thread| thread.thread().id() == thread::current().id())
     }
 
     fn thread(&self) -> MutexGuard<'_, Option<thread::JoinHandle<()>>> {

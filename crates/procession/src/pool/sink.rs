@@ -79,7 +79,7 @@ impl Effects {
     /// Lets go of tasks that are done. Freeing shared memory may have to wait for its lock, and so for another process.
     #[inline]
     pub(super) fn let_go(&mut self, piece: Piece) {
-        if piece.has_loans() {
+        if piece.may_free() {
             self.later.push(Box::new(move || drop(piece)));
         }
     }

@@ -27,6 +27,8 @@ pub(super) struct State {
     pub(super) workers: Vec<Worker>,
     /// What no worker had room for.
     pub(super) backlog: VecDeque<Piece>,
+    /// How many tasks in the backlog were cancelled, and are passed over.
+    pub(super) tombstones: usize,
     /// Tasks accepted and not delivered.
     pub(super) unfinished: usize,
     pub(super) counts: Counts,
@@ -76,6 +78,7 @@ impl State {
             size,
             workers,
             backlog: VecDeque::new(),
+            tombstones: 0,
             unfinished: 0,
             counts: Counts::default(),
             effects: Effects::default(),
@@ -197,6 +200,9 @@ impl State {
     }
 
     pub(super) fn fail(&mut self, piece: Piece, error: &TaskError) {
+        if piece.is_settled() {
+            return self.effects.let_go(piece);
+        }
         for at in 0..piece.len() {
             let part = Part::Failed(error.clone());
             piece.batch.kind.sink.deliver(piece.number(at), part, &mut self.effects.later);

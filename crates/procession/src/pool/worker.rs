@@ -9,7 +9,7 @@ use super::{
 use crate::{TaskError, worker::Assignment};
 use procession_core::{
     Deadline, Owner, Result, Signal, now,
-    pool::{Inbox, Link, Report, Stamps},
+    pool::{Inbox, Link, Report, Stamps, Ticket},
     start::{Exit, Launch, Running, Verdict},
 };
 use std::{collections::VecDeque, ffi::OsString, sync::Arc, time::Duration};
@@ -31,8 +31,8 @@ pub(super) struct Worker {
     /// As far as is known: it waits for a task of this pool.
     pub(super) waits: bool,
     pub(super) launched: u64,
-    /// A task that it was seen to run, and when it was first seen to.
-    seen: Option<(Piece, u64)>,
+    /// A task that it was seen to run (its batch's place, and which of that), and when it was first seen to.
+    seen: Option<(Ticket, usize, u64)>,
     /// When it was last heard of, or was given something after it had nothing; not kept up where nobody asks.
     pub(super) since: u64,
 }
@@ -275,17 +275,19 @@ impl Worker {
         if report.ready.is_none() {
             return Some(after(report.since?, start_limit?));
         }
-        let limit = self.given.front()?.piece.limits().timeout?;
-        let Some(running) = self.running() else {
+        let front = self.given.front()?;
+        let limit = front.piece.limits().timeout?;
+        let (ticket, done) = (front.ticket, front.done);
+        if self.running().is_none() {
             // Not even begun: it's stopped, or has only just been told.
             return (self.stage == Stage::Serving).then(|| after(self.since, limit.max(SILENCE)));
-        };
+        }
         // It says when it began. Without that, or if it says something impossible, it's late by no more than the time to here.
-        let seen = match self.seen.take() {
-            Some((task, seen)) if task.is_same(&running) => seen,
+        let seen = match self.seen {
+            Some((known, of, seen)) if (known, of) == (ticket, done) => seen,
             _ => now(),
         };
-        self.seen = Some((running, seen));
+        self.seen = Some((ticket, done, seen));
         Some(after(report.since.map_or(seen, |since| since.min(seen)), limit))
     }
 
