@@ -36,11 +36,6 @@ impl Deadline {
         Deadline { at, news: None }
     }
 
-    /// The moment at which [`now`] is `nanoseconds`.
-    pub fn at(nanoseconds: u64) -> Deadline {
-        Deadline { at: nanoseconds, news: None }
-    }
-
     /// Whether the moment has come.
     pub fn has_passed(self) -> bool {
         self.at != u64::MAX && now() >= self.at || self.is_called_off()

@@ -1,6 +1,8 @@
 //! What has arrived of a call's tasks and that its calling thread hasn't seen.
 
 use super::sink::{Later, Part, Sink};
+use crate::TaskError;
+use serde::de::DeserializeOwned;
 use std::{
     collections::BTreeMap,
     sync::{Mutex, MutexGuard},
@@ -54,5 +56,33 @@ impl InOrder {
             self.next += part.len();
             each(part);
         }
+    }
+}
+
+/// The values of tasks in their order, or the first failure.
+pub(super) struct Values<R>(Result<Vec<R>, TaskError>);
+
+impl<R> Default for Values<R> {
+    fn default() -> Values<R> {
+        Values(Ok(Vec::new()))
+    }
+}
+
+impl<R: DeserializeOwned> Values<R> {
+    pub(super) fn add(&mut self, part: &Part) {
+        let Ok(values) = &mut self.0 else { return };
+        values.reserve(part.len());
+        let mut failure = None;
+        part.decode(|value| match value {
+            Ok(value) => values.push(value),
+            Err(error) => drop(failure.get_or_insert(error)),
+        });
+        if let Some(error) = failure {
+            self.0 = Err(error);
+        }
+    }
+
+    pub(super) fn finish(self) -> Result<Vec<R>, TaskError> {
+        self.0
     }
 }

@@ -1,6 +1,7 @@
 //! The result of tasks that run while their submitter does something else.
 
 use super::{
+    arrivals::Values,
     callbacks::Callbacks,
     engine::Engine,
     sink::{Later, Part, Sink},
@@ -35,17 +36,9 @@ impl Outcome {
 
     pub(super) fn many<R: DeserializeOwned>(&self) -> Result<Vec<R>, TaskError> {
         let Outcome::Many(parts) = self else { unreachable!("of any number of tasks") };
-        let (mut values, mut failure) = (Vec::new(), None);
-        for part in parts.iter() {
-            part.decode(|value| match value {
-                Ok(value) => values.push(value),
-                Err(error) => drop(failure.get_or_insert(error)),
-            });
-            if let Some(error) = failure {
-                return Err(error);
-            }
-        }
-        Ok(values)
+        let mut values = Values::default();
+        parts.iter().for_each(|part| values.add(part));
+        values.finish()
     }
 
     fn failed(&self) -> bool {

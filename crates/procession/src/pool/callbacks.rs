@@ -11,6 +11,14 @@ use std::{
     thread::{self, ThreadId},
 };
 
+/// Waits for the end of a thread of the pool; unless it's this one, in which somebody's code ends the pool.
+pub(super) fn join(thread: thread::JoinHandle<()>) {
+    if thread.thread().id() != thread::current().id() {
+        // What it runs for others is caught, and it has nothing to panic with itself; and a drop must not panic.
+        let _ = thread.join();
+    }
+}
+
 /// Queues callbacks for a pool's callback thread, which ends with its pool.
 pub(super) struct Callbacks {
     /// Gone once the pool has ended.
@@ -85,8 +93,9 @@ impl Callbacks {
     pub(super) fn join(&self) {
         self.end();
         let thread = self.thread.lock().unwrap_or_else(|e| e.into_inner()).take();
-        // It catches all panics.
-        let _ = thread.map(thread::JoinHandle::join);
+        if let Some(thread) = thread {
+            join(thread);
+        }
     }
 
     /// One more task that somebody wants to hear of as soon as it's done, or one less.

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 /// After so many failed starts in a row nothing will come of more. One that somebody killed before it was ready counts as one, and one
 /// that ended by itself, or was late, as `FAILED_START`.
-pub(super) const MOST_FAILED_STARTS: u32 = 50;
+const MOST_FAILED_STARTS: u32 = 50;
 pub(super) const FAILED_START: u32 = 10;
 
 /// Between two attempts to start a worker, after some that failed: twice as long for each, and this once there's little hope.
@@ -38,7 +38,7 @@ impl State {
         changed
     }
 
-    pub(super) fn settle_end(&mut self, mut worker: Worker, exit: Exit) {
+    fn settle_end(&mut self, mut worker: Worker, exit: Exit) {
         let asked = worker.stage == Stage::Leaving && (exit.status.success() || worker.condemned.is_some());
         self.counts.deaths += !asked as u64;
         if let Some(trace) = &mut self.effects.trace {
@@ -73,7 +73,7 @@ impl State {
     }
 
     /// A task died with its worker: it's run again if it may be.
-    pub(super) fn fail_or_retry(&mut self, task: Piece, error: &TaskError) {
+    fn fail_or_retry(&mut self, task: Piece, error: &TaskError) {
         if task.attempt >= task.limits().retries || task.len() != 1 {
             return self.fail(task, error);
         }
@@ -201,7 +201,7 @@ impl State {
     }
 
     /// Ends a worker that does nothing.
-    pub(super) fn replace(&mut self, at: usize) {
+    fn replace(&mut self, at: usize) {
         self.reclaim(at);
         let worker = &mut self.workers[at];
         if worker.running().is_none() {

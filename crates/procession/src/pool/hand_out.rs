@@ -8,7 +8,7 @@ use super::{
     worker::{Stage, Worker},
 };
 use crate::TaskError;
-use std::{collections::VecDeque, sync::Arc};
+use std::{cmp::Reverse, collections::VecDeque, sync::Arc};
 
 impl State {
     /// Gives the piece to the workers that have least, and what they have no room for to the backlog.
@@ -23,7 +23,7 @@ impl State {
     }
 
     /// Gives from the front of the piece to the worker that has least and has room: what is left over.
-    pub(super) fn place(&mut self, piece: Piece) -> Result<Option<Piece>, Piece> {
+    fn place(&mut self, piece: Piece) -> Result<Option<Piece>, Piece> {
         let traced = self.effects.trace.is_some();
         if !piece.is_requested() && self.has_stand_ins() {
             return Err(piece);
@@ -112,15 +112,14 @@ impl State {
 
     /// Whether there are more workers than there may be, because some wait for tasks of this pool, and as many have tasks as may: then
     /// others begin only what somebody waits for.
-    pub(super) fn has_stand_ins(&self) -> bool {
-        let staff = || self.workers.iter().filter(|worker| worker.stage != Stage::Leaving);
-        staff().any(|worker| worker.waits)
-            && staff().count() > self.size.max
-            && staff().filter(|worker| worker.unfinished() > 0).count() >= self.size.max
+    fn has_stand_ins(&self) -> bool {
+        self.staff().any(|worker| worker.waits)
+            && self.staff().count() > self.size.max
+            && self.staff().filter(|worker| worker.unfinished() > 0).count() >= self.size.max
     }
 
     /// While workers wait, what others of them wait for comes first: for who is idle.
-    pub(super) fn feed_requested(&mut self) {
+    fn feed_requested(&mut self) {
         if !self.workers.iter().any(|worker| worker.waits) {
             return;
         }
@@ -134,7 +133,7 @@ impl State {
         }
     }
 
-    pub(super) fn take_requested(&mut self) -> Option<Piece> {
+    fn take_requested(&mut self) -> Option<Piece> {
         let queued = self.backlog.iter().position(|piece| piece.is_requested() && !piece.is_settled());
         match queued {
             Some(at) => self.backlog.remove(at),
@@ -149,22 +148,15 @@ impl State {
 
     /// Takes back about half of what the worker has that has most, and more than `most`; if it has begun all of that, of the next one.
     /// `None` if nobody has so many.
-    pub(super) fn take_from_the_busiest(&mut self, most: usize) -> Option<Vec<Piece>> {
-        let busiest = self.workers.iter().map(Worker::unfinished).enumerate().max_by_key(|(_, tasks)| *tasks);
-        let (busiest, tasks) = busiest?;
-        if tasks <= most {
+    fn take_from_the_busiest(&mut self, most: usize) -> Option<Vec<Piece>> {
+        let mut busy: Vec<&mut Worker> =
+            self.workers.iter_mut().filter(|worker| worker.unfinished() > most).collect();
+        if busy.is_empty() {
             return None;
         }
-        let pieces = self.workers[busiest].take_back_half();
-        if !pieces.is_empty() {
-            return Some(pieces);
-        }
-        let mut order: Vec<usize> = (0..self.workers.len()).collect();
-        order.sort_by_key(|at| std::cmp::Reverse(self.workers[*at].unfinished()));
-        let busy = order.into_iter().filter(|at| self.workers[*at].unfinished() > most).collect::<Vec<_>>();
-        let taken =
-            busy.into_iter().map(|at| self.workers[at].take_back_half()).find(|pieces| !pieces.is_empty());
-        Some(taken.unwrap_or_default())
+        busy.sort_by_key(|worker| Reverse(worker.unfinished()));
+        let mut taken = busy.into_iter().map(Worker::take_back_half);
+        Some(taken.find(|pieces| !pieces.is_empty()).unwrap_or_default())
     }
 
     /// Whether some tasks could be moved to a worker that has none.
@@ -192,10 +184,8 @@ impl State {
         if single && pending {
             // Somewhere in the backlog, which may be long: it's passed over when it comes.
             sink.deliver(0, Part::Failed(TaskError::Cancelled), &mut self.effects.later);
-            self.unfinished -= 1;
-            self.counts.failed += 1;
+            self.count_failed(1);
             self.tombstones += 1;
-            self.settle();
             self.clear_tombstones();
         } else if !single {
             self.backlog.retain(|piece| {
@@ -221,7 +211,7 @@ impl State {
         }
     }
 
-    pub(super) fn runs(&self, sink: &Arc<dyn Sink>) -> bool {
+    fn runs(&self, sink: &Arc<dyn Sink>) -> bool {
         self.workers.iter().any(|worker| worker.has_of(sink))
     }
 

@@ -1,7 +1,7 @@
 //! Mapping a function over items: the calling thread encodes, hands out, collects and decodes.
 
 use super::{
-    arrivals::{Arrivals, InOrder},
+    arrivals::{Arrivals, InOrder, Values},
     batch::{BatchBuilder, Kind},
     options::Call,
     plan,
@@ -31,6 +31,26 @@ pub(super) fn fill<A>(
     Ok(())
 }
 
+impl Call<'_> {
+    /// Reads the next items into a batch, after so many; it's empty if there are no more.
+    ///
+    /// # Errors
+    ///
+    /// An item can't be encoded.
+    pub(super) fn read<A: Serialize>(
+        &self,
+        items: &mut impl Iterator<Item = A>,
+        submitted: usize,
+    ) -> Result<BatchBuilder> {
+        // Of an iterator that doesn't know its length, about as much is expected as has come.
+        let expected = items.size_hint().0.max(submitted);
+        let wanted = self.chunk.unwrap_or_else(|| plan::batch_len(expected, self.engine.width()));
+        let mut batch = BatchBuilder::new(self.limits);
+        fill(&mut batch, items, self.engine.portion(wanted), |batch, item| batch.push(&item))?;
+        Ok(batch)
+    }
+}
+
 /// Runs `F` on all items; see `Pool::map`.
 pub(super) fn map<F, Args>(
     mut call: Call<'_>,
@@ -46,15 +66,11 @@ where
     let kind = Kind::new::<F, Args>(call.limits, arrivals.clone())?;
     let mut items = items.fuse().peekable();
     call.progress.begin(items.size_hint());
-    let (mut order, mut values, mut failure) = (InOrder::default(), Vec::new(), None);
+    let (mut order, mut values) = (InOrder::default(), Values::default());
     let mut submitted = 0;
     loop {
         while engine.wants_more() && items.peek().is_some() {
-            // Of an iterator that doesn't know its length, about as much is expected as has come.
-            let expected = items.size_hint().0.max(submitted);
-            let wanted = call.chunk.unwrap_or_else(|| plan::batch_len(expected, engine.width()));
-            let mut batch = BatchBuilder::new(call.limits);
-            fill(&mut batch, &mut items, engine.portion(wanted), |batch, item| batch.push(&item))?;
+            let batch = call.read(&mut items, submitted)?;
             let len = batch.len();
             engine.submit(batch.build(kind.clone(), submitted))?;
             submitted += len;
@@ -62,16 +78,7 @@ where
         let arrived = arrivals.take();
         let nothing = arrived.is_empty();
         call.progress.add(arrived.iter().map(|(_, part)| part.len()).sum());
-        order.add(arrived, |part| {
-            // The first failure in the order of the items is what the map gives.
-            if failure.is_none() {
-                values.reserve(part.len());
-                part.decode(|value| match value {
-                    Ok(value) => values.push(value),
-                    Err(error) => drop(failure.get_or_insert(error)),
-                });
-            }
-        });
+        order.add(arrived, |part| values.add(&part));
         let more = items.peek().is_some();
         if order.count() == submitted && !more {
             break;
@@ -85,8 +92,5 @@ where
             });
         }
     }
-    match failure {
-        None => Ok(values),
-        Some(e) => Err(e),
-    }
+    values.finish()
 }

@@ -3,11 +3,9 @@
 use super::{
     arrivals::InOrder,
     async_result::{AsyncResult, Cell, Outcome},
-    batch::{BatchBuilder, Kind},
+    batch::Kind,
     callbacks::Callbacks,
-    map::fill,
     options::Call,
-    plan,
     progress::Reporter,
     sink::{Later, Part, Sink, run},
 };
@@ -116,7 +114,8 @@ where
     engine.check_open()?;
     let mut items = items.fuse();
     call.progress.begin(items.size_hint());
-    let reports = call.progress.is_wanted().then(|| Reports::new(engine.callbacks.clone(), call.progress));
+    let progress = std::mem::take(&mut call.progress);
+    let reports = progress.is_wanted().then(|| Reports::new(engine.callbacks.clone(), progress));
     if reports.is_some() {
         engine.wake_dispatcher();
     }
@@ -125,10 +124,7 @@ where
     let kind = Kind::new::<F, Args>(call.limits, sink.clone())?;
     let mut submitted = 0;
     loop {
-        let expected = items.size_hint().0.max(submitted);
-        let wanted = call.chunk.unwrap_or_else(|| plan::batch_len(expected, engine.width()));
-        let mut batch = BatchBuilder::new(call.limits);
-        fill(&mut batch, &mut items, engine.portion(wanted), |batch, item| batch.push(&item))?;
+        let batch = call.read(&mut items, submitted)?;
         let len = batch.len();
         if len == 0 {
             break;

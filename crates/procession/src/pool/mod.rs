@@ -366,13 +366,11 @@ impl Pool {
 
     fn end_dispatcher(&self) {
         let dispatcher = self.dispatcher.lock().unwrap_or_else(|e| e.into_inner()).take();
-        // In a plain fork there is no such thread to wait for; and a waker that it runs may drop the pool.
+        // In a plain fork there is no such thread to wait for.
         if let Some(dispatcher) = dispatcher
             && procession_core::check().is_ok()
-            && dispatcher.thread().id() != thread::current().id()
         {
-            // It catches nothing, but it has nothing to panic with either; and a drop must not panic.
-            let _ = dispatcher.join();
+            callbacks::join(dispatcher);
         }
     }
 }

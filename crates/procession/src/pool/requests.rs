@@ -2,6 +2,7 @@
 
 use super::{
     batch::{BatchBuilder, Kind},
+    callbacks::join,
     engine::Engine,
     handle::PoolHandle,
     reply::{self, Answer},
@@ -121,12 +122,8 @@ impl Requests {
         // To wake it, if that's possible.
         let _ = self.sender.send(&[], &[], Deadline::PASSED);
         let thread = self.thread().take();
-        // A reply's receiver may be anybody's code, and drop the pool.
-        if let Some(thread) = thread
-            && thread.thread().id() != thread::current().id()
-        {
-            // It catches nothing, but it has nothing to panic with either.
-            let _ = thread.join();
+        if let Some(thread) = thread {
+            join(thread);
         }
     }
 }

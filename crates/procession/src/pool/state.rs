@@ -142,13 +142,17 @@ impl State {
         }
     }
 
-    pub(super) fn can_grow(&self) -> bool {
-        let staying = || self.workers.iter().filter(|worker| worker.stage != Stage::Leaving);
-        self.size.is_elastic() && staying().count() < self.size.max
+    /// Workers that aren't leaving.
+    pub(super) fn staff(&self) -> impl Iterator<Item = &Worker> {
+        self.workers.iter().filter(|worker| worker.stage != Stage::Leaving)
+    }
+
+    fn can_grow(&self) -> bool {
+        self.size.is_elastic() && self.staff().count() < self.size.max
     }
 
     /// Tasks that nobody has begun, if each worker that has some has begun one.
-    pub(super) fn queued(&self) -> usize {
+    fn queued(&self) -> usize {
         self.unfinished.saturating_sub(self.workers.iter().filter(|worker| worker.unfinished() > 0).count())
     }
 
@@ -192,7 +196,7 @@ impl State {
         }
     }
 
-    pub(super) fn settle(&mut self) {
+    fn settle(&mut self) {
         if self.unfinished == 0 {
             self.shortest_timeout = None;
             self.pressed = None;
@@ -207,9 +211,13 @@ impl State {
             let part = Part::Failed(error.clone());
             piece.batch.kind.sink.deliver(piece.number(at), part, &mut self.effects.later);
         }
-        self.unfinished -= piece.len();
-        self.counts.failed += piece.len() as u64;
+        self.count_failed(piece.len());
         self.effects.let_go(piece);
+    }
+
+    pub(super) fn count_failed(&mut self, count: usize) {
+        self.unfinished -= count;
+        self.counts.failed += count as u64;
         self.settle();
     }
 
