@@ -10,10 +10,7 @@ use super::{
 };
 use crate::{
     arena::{Arena, Handle},
-    atomic::{
-        AtomicU64,
-        Ordering::{AcqRel, Acquire, Relaxed},
-    },
+    atomic::Ordering::{AcqRel, Acquire, Relaxed},
     error::{Error, Result},
     family,
     kill_point::kill_point,
@@ -29,8 +26,8 @@ use std::sync::OnceLock;
 /// The records of the link that this process is the worker of.
 static ATTACHED: OnceLock<(&LinkRecord, &PoolRecord)> = OnceLock::new();
 
-/// How many tasks this process has run as a worker.
-static TASK: AtomicU64 = AtomicU64::new(0);
+/// How many tasks this process has run as a worker. In private memory: no protocol's.
+static TASK: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
 /// How many tasks this process has run to their end as a pool's worker.
 pub fn task_number() -> u64 {
