@@ -102,11 +102,16 @@ impl Error {
 
     /// A failed system call; `attempt` says what for.
     pub(crate) fn system(attempt: impl Into<String>, source: impl Into<io::Error>) -> Self {
-        Error(Arc::new(Inner {
-            kind: ErrorKind::System,
-            message: attempt.into(),
-            source: Some(source.into()),
-        }))
+        Error::caused(ErrorKind::System, attempt, source)
+    }
+
+    /// The same, of a system call without which no process can be started.
+    pub(crate) fn start_failed(attempt: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Error::caused(ErrorKind::StartFailed, attempt, source)
+    }
+
+    fn caused(kind: ErrorKind, attempt: impl Into<String>, source: impl Into<io::Error>) -> Self {
+        Error(Arc::new(Inner { kind, message: attempt.into(), source: Some(source.into()) }))
     }
 
     /// Shared memory that no correct member can have written.

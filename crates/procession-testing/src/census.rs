@@ -58,10 +58,31 @@ impl Census {
     /// Takes counts until they are what they were. Threads and processes end a moment after those who wait for them have
     /// gone on; a real leak never goes, and the watchdog then says so with both counts before it.
     pub fn wait_until_back(&self) {
+        self.wait_until(|now| now == self);
+    }
+
+    /// Takes counts until there is nothing that wasn't there. For a program whose forkserver may have been killed: what it has of a
+    /// server comes back with the next.
+    pub fn wait_until_nothing_is_left(&self) {
+        let all_of = |census: &Census| {
+            let children = census.children.iter().map(u32::to_string);
+            let others = census.descriptors.iter().chain(&census.threads).cloned();
+            children.chain(others).collect::<Vec<String>>()
+        };
+        self.wait_until(|now| {
+            let mut before = all_of(self);
+            all_of(now).iter().all(|one| {
+                let place = before.iter().position(|other| other == one);
+                place.map(|place| before.swap_remove(place)).is_some()
+            })
+        });
+    }
+
+    fn wait_until(&self, is_so: impl Fn(&Census) -> bool) {
         let mut last = None;
         loop {
             let now = Census::take();
-            if now == *self {
+            if is_so(&now) {
                 return;
             }
             if last.as_ref() != Some(&now) {
@@ -107,7 +128,7 @@ fn name_of(process: u32) -> String {
 }
 
 /// The children of a process, from /proc.
-pub(crate) fn children_of(parent: u32) -> Vec<u32> {
+pub fn children_of(parent: u32) -> Vec<u32> {
     let mut children: Vec<u32> = all_processes()
         .filter(|process| {
             let stat = fs::read_to_string(format!("/proc/{process}/stat")).unwrap_or_default();

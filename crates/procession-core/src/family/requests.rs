@@ -8,7 +8,7 @@ use crate::{
     arena::Arena,
     error::{Error, ErrorKind, Result},
     recovery,
-    start::{CallRecord, ORDER_LEN, Order},
+    start::{CallRecord, ORDER_LEN, Order, unknown},
     sys::{identity::Identity, pidfd::Pidfd, socket},
 };
 use rustix::{
@@ -44,16 +44,16 @@ impl Started {
 /// The member's part: has the root start a process.
 pub(crate) fn ask(family: &Family, order: &Order<'_>) -> Result<Started> {
     // What the root can't see: whether this thread may less than its process.
-    let thread = order.own.map(|own| Identity::of_thread(&own.status));
-    let process = Identity::of_process(std::process::id());
-    if !matches!((thread, process), (Some(Ok(thread)), Ok(process)) if thread == process) {
+    let thread = order.own.map(|own| Identity::of_thread(&own.status)).transpose();
+    let process = Identity::of_process(std::process::id()).map_err(unknown)?;
+    if thread.map_err(unknown)? != Some(process) {
         return Err(more_rights("this thread"));
     }
     let failed = |e: Errno| match e {
         Errno::AGAIN => {
             Error::new(ErrorKind::StartFailed, "the root of the family is stuck and takes no requests")
         }
-        e => Error::system("could not ask the root to start a process", e),
+        e => Error::start_failed("could not ask the root to start a process", e),
     };
     let (answer, theirs) = socket::pair(PATIENCE).map_err(failed)?;
     let (message, mut descriptors) = order.to_message();
@@ -88,7 +88,8 @@ fn serve(arena: &Arena, root: &Root) -> bool {
     let Some(answer) = descriptors[0].take() else { return true };
     let outcome = Order::from_message(&message[..len], &descriptors).and_then(|order| {
         // The kernel says who made the socket for the answer.
-        let asker = socket::maker(answer.as_fd()).map_err(|e| Error::system("could not tell who asks", e))?;
+        let asker =
+            socket::maker(answer.as_fd()).map_err(|e| Error::start_failed("could not tell who asks", e))?;
         start(arena, root, &order, asker)
     });
     match outcome {
@@ -120,7 +121,7 @@ fn start(arena: &Arena, root: &Root, order: &Order<'_>, asker: u32) -> Result<Ar
     if order.starter == me || !CallRecord::is_for(arena, order.call, order.owner) {
         return Err(Error::corrupted("an order for a new process"));
     }
-    if !may_as_much_as_this(asker) {
+    if !may_as_much_as_this(asker)? {
         return Err(more_rights("this process"));
     }
     if !members.is_alive(order.starter) || !members.hand_over(order.owner, order.starter, me) {
@@ -133,9 +134,14 @@ fn start(arena: &Arena, root: &Root, order: &Order<'_>, asker: u32) -> Result<Ar
 }
 
 /// Whether a member acts for the same users and groups as the root, under the same restrictions.
-fn may_as_much_as_this(member: u32) -> bool {
-    let (root, member) = (Identity::of_process(std::process::id()), Identity::of_process(member));
-    matches!((root, member), (Ok(root), Ok(member)) if member.has_the_rights_of(&root))
+fn may_as_much_as_this(member: u32) -> Result<bool> {
+    let root = Identity::of_process(std::process::id()).map_err(unknown)?;
+    match Identity::of_process(member) {
+        Ok(member) => Ok(member.has_the_rights_of(&root)),
+        // What this process may not look at is another user's.
+        Err(e) if e.kind() == io::ErrorKind::PermissionDenied => Ok(false),
+        Err(e) => Err(unknown(e)),
+    }
 }
 
 fn more_rights(who: &str) -> Error {

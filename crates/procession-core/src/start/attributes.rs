@@ -209,8 +209,9 @@ fn lower(limit: &Rlimit, present: &Rlimit) -> Rlimit {
     Rlimit { current: less(limit.current, maximum), maximum }
 }
 
-fn unknown(e: io::Error) -> Error {
-    Error::system("could not find out what a new process inherits (is /proc mounted?)", e)
+/// The error of who can't see what a new process is to inherit: there is no /proc, or no descriptor to look into it.
+pub(crate) fn unknown(e: io::Error) -> Error {
+    Error::start_failed("could not find out what a new process inherits (is /proc mounted?)", e)
 }
 
 fn refused(what: impl std::fmt::Display, e: impl Into<io::Error>) -> Error {

@@ -2,7 +2,7 @@
 //! longer what it was, and done without when it's of no use.
 
 use super::{
-    attributes::Own,
+    attributes::{Own, unknown},
     order::Order,
     server_link::{Failed, Forked, NotUp, Server},
 };
@@ -72,7 +72,6 @@ impl ForkServer {
                 &current
             }
         };
-        let unknown = |e| Error::system("could not find out who this is (is /proc mounted?)", e);
         let identity = Identity::of_thread(&own.status).map_err(unknown)?;
         let mut state = self.lock();
         if let Some(server) = &state.server
@@ -92,7 +91,7 @@ impl ForkServer {
                     let server = Arc::new(server);
                     root.children.watch_server(server.fd()).map_err(|e| {
                         server.end();
-                        Error::system("could not watch the forkserver", e)
+                        Error::start_failed("could not watch the forkserver", e)
                     })?;
                     state.server = Some(server.clone());
                     return Ok(Some(server));

@@ -16,6 +16,7 @@ mod server_link;
 mod spare;
 mod token;
 
+pub(crate) use attributes::unknown;
 pub(crate) use call::CallRecord;
 pub use entry::{init, set_test_entry};
 pub(crate) use execute::{START_TIMEOUT, execute};

@@ -71,7 +71,7 @@ impl Spare {
         let Some((owner, call)) = Order::subject_of(&message) else { leave(1) };
         let streams = match Order::from_message(&message, &descriptors) {
             Ok(order) => take_over(&order).map_err(|e| {
-                Error::system("the new process could not take over its streams and directory", e)
+                Error::start_failed("the new process could not take over its streams and directory", e)
             }),
             Err(e) => Err(e),
         };
