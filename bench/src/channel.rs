@@ -6,11 +6,7 @@ mod ours;
 mod round_trip;
 mod small;
 
-use crate::{
-    measure::{Result, head},
-    peers::Role,
-    sync::area::Area,
-};
+use crate::{measure::Result, peers::Role, report::head, sync::area::Area};
 
 /// With this argument the program is a peer's second process; the next ones say what it does, by whose channel, and where that
 /// is. It isn't of the family.

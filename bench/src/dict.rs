@@ -8,8 +8,9 @@ mod ours;
 mod server;
 
 use crate::{
-    measure::{Goal, Result, head, medians, row},
+    measure::{Goal, Result, medians},
     peers::{LMDB, SERVER},
+    report::{head, row},
     sync::area::Area,
 };
 use contest::Does;

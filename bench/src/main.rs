@@ -9,6 +9,7 @@ mod peers;
 mod pool;
 mod processors;
 mod queue;
+mod report;
 mod spawn;
 mod sync;
 mod traffic;
@@ -35,7 +36,7 @@ fn main() -> ExitCode {
     }
     procession::init();
     procspawn::init();
-    exit_code(match what {
+    let measured = match what {
         "spawn" => spawn::run(),
         "pool" => pool::run(),
         "sync" => sync::run(),
@@ -46,7 +47,11 @@ fn main() -> ExitCode {
             .iter()
             .try_for_each(|run| run()),
         _ => Err("usage: procession-bench spawn | pool | sync | channel | queue | dict | all".into()),
-    })
+    };
+    if measured.is_ok() {
+        report::print();
+    }
+    exit_code(measured)
 }
 
 /// The second process of a peer, which ends with the first one.

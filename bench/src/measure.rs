@@ -1,4 +1,4 @@
-//! Rounds, medians, and the rows that are printed.
+//! Rounds, medians, and goals.
 
 use std::{error::Error, fmt, time::Instant};
 
@@ -62,7 +62,14 @@ pub(crate) enum Goal {
 }
 
 impl Goal {
-    fn verdict(self, ours: f64, ratio: f64) -> &'static str {
+    /// What is said of one that isn't met.
+    pub(crate) const MISSED: &str = "NOT MET";
+
+    pub(crate) fn is_one(self) -> bool {
+        !matches!(self, Goal::None)
+    }
+
+    pub(crate) fn verdict(self, ours: f64, ratio: f64) -> &'static str {
         let met = match self {
             Goal::None => return "",
             Goal::AtMost(limit) => ours <= limit,
@@ -70,7 +77,7 @@ impl Goal {
             Goal::RatioAtMost(limit) => ratio <= limit,
             Goal::RatioAtLeast(limit) => ratio >= limit,
         };
-        if met { "met" } else { "NOT MET" }
+        if met { "met" } else { Goal::MISSED }
     }
 }
 
@@ -85,19 +92,4 @@ impl fmt::Display for Goal {
         };
         f.pad(&text)
     }
-}
-
-/// The first line of a table.
-pub(crate) fn head(title: &str) {
-    println!(
-        "\n{title:<38} {:>11} {:<14} {:>11} {:>10}  {:<10}",
-        "procession", "peer", "peer's", "ratio", "goal"
-    );
-}
-
-/// One line of a table: ours and the peer's in the same unit, and what was wanted.
-pub(crate) fn row(what: &str, ours: f64, peer: &str, peers: f64, goal: Goal) {
-    let ratio = ours / peers;
-    let verdict = goal.verdict(ours, ratio);
-    println!("{what:<38} {ours:>11.3} {peer:<14} {peers:>11.3} {ratio:>8.2} x  {goal:<10} {verdict}");
 }

@@ -6,7 +6,10 @@ mod python;
 mod skew;
 mod tiny;
 
-use crate::measure::{Goal, Result, row};
+use crate::{
+    measure::{Goal, Result},
+    report::row,
+};
 use python::Python;
 
 pub(crate) fn run() -> Result<()> {

@@ -5,8 +5,9 @@ mod peers;
 mod seat;
 
 use crate::{
-    measure::{Goal, Result, head, medians, row},
+    measure::{Goal, Result, medians},
     peers::{CLOUDTOID, IPMPSC, PIPE},
+    report::{head, row},
     sync::area::Area,
     traffic::{ONE_TO_ONE, Plan},
 };

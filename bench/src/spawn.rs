@@ -3,7 +3,8 @@
 use crate::{
     EXIT,
     bare::Bare,
-    measure::{Goal, Result, head, medians, micros, row, same},
+    measure::{Goal, Result, medians, micros, same},
+    report::{head, row},
 };
 use procession::{Process, StartMethod};
 use std::{env, hint::black_box, process::Command, thread};

@@ -7,7 +7,10 @@ mod locks;
 mod pthread;
 mod round_trip;
 
-use crate::measure::{Goal, Result, head, medians, micros, row, same};
+use crate::{
+    measure::{Goal, Result, medians, micros, same},
+    report::{head, row},
+};
 use area::Area;
 use locks::Lock;
 use procession::Mutex;

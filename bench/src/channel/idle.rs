@@ -2,8 +2,9 @@
 
 use super::{IDLE, no_such, ours, role};
 use crate::{
-    measure::{Goal, Result, medians, row, same},
+    measure::{Goal, Result, medians, same},
     peers::{IPC_CHANNEL, PIPE, by_server, in_folder, ipc_channel, pipe},
+    report::row,
     sync::area::Area,
     traffic::{
         Watchdog,

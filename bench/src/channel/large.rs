@@ -2,13 +2,14 @@
 
 use super::{IN_PLACE, OWNED, no_such, ours, role};
 use crate::{
-    measure::{Goal, Result, medians, row},
+    measure::{Goal, Result, medians},
     peers::{
         CLOUDTOID, ICEORYX2, IPC_CHANNEL, IPMPSC, PIPE, by_server, cloudtoid,
         folder::Folder,
         iceoryx2, in_folder, ipc_channel, ipmpsc,
         pipe::{self, LargePipe},
     },
+    report::row,
     sync::area::{Area, Other},
     traffic::{
         self, ONE_TO_ONE,

@@ -3,12 +3,13 @@
 
 use super::{no_such, ours, role};
 use crate::{
-    measure::{Goal, Result, median, medians, row, same},
+    measure::{Goal, Result, median, medians, same},
     peers::{
         FUTEX, IPC_CHANNEL, PIPE, WORDS, by_server, in_folder, ipc_channel, pipe,
         words::{Sleeping, Spinning},
     },
     processors::{Pinned, Side},
+    report::row,
     sync::area::{Area, Other},
     traffic::{
         Watchdog,

@@ -2,11 +2,12 @@
 
 use super::{BYTES, TYPED, no_such, ours, role};
 use crate::{
-    measure::{Goal, Result, medians, row},
+    measure::{Goal, Result, medians},
     peers::{
         CLOUDTOID, ICEORYX2, IPC_CHANNEL, IPMPSC, PIPE, by_server, cloudtoid, iceoryx2, in_folder,
         ipc_channel, ipmpsc, pipe,
     },
+    report::row,
     sync::area::{Area, Other},
     traffic::{
         self, ONE_TO_ONE,

@@ -1,7 +1,10 @@
 //! How soon a pool of three workers has become one of twenty, when it gets tasks that block.
 
 use super::PROCSPAWN;
-use crate::measure::{Goal, Result, head, medians, micros, row, same};
+use crate::{
+    measure::{Goal, Result, medians, micros, same},
+    report::{head, row},
+};
 use procession::{AsyncResult, Barrier, Event, Pool, Semaphore};
 
 const LEAST: usize = 3;

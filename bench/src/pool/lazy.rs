@@ -1,7 +1,10 @@
 //! Lazy maps, whose results have 32 bytes.
 
 use super::{RAYON, python::Python, rows};
-use crate::measure::{Contestant, Goal, Result, head, medians, rate, same};
+use crate::{
+    measure::{Contestant, Goal, Result, medians, rate, same},
+    report::head,
+};
 use procession::{Pool, TaskError};
 use rayon::prelude::*;
 

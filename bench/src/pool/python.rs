@@ -32,7 +32,7 @@ impl Python {
                 Err(e) => return Err(e.into()),
             };
             match answer.strip_prefix("skipped: ") {
-                Some(why) => println!("{library}: skipped: {}", why.trim_end()),
+                Some(why) => eprintln!("{library}: skipped: {}", why.trim_end()),
                 None => answers.push((library, parse(&answer)?)),
             }
         }

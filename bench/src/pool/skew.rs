@@ -4,7 +4,10 @@
 //! as long as it was told to, so each says how long it really took, and the least is what follows from that.
 
 use super::{RAYON, python::Python, rows};
-use crate::measure::{Contestant, Goal, Result, head, medians, same};
+use crate::{
+    measure::{Contestant, Goal, Result, medians, same},
+    report::head,
+};
 use procession::Pool;
 use rayon::prelude::*;
 use std::{

@@ -2,8 +2,9 @@
 
 use super::{PROCSPAWN, RAYON, python::Python, rows};
 use crate::{
-    measure::{Contestant, Goal, Result, head, median, medians, micros, rate, row, same},
+    measure::{Contestant, Goal, Result, median, medians, micros, rate, same},
     processors::{Pinned, Side},
+    report::{head, row},
 };
 use procession::{Pool, StartMethod};
 use rayon::prelude::*;

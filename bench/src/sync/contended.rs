@@ -5,8 +5,11 @@ use super::{
     area::{Area, Other},
     locks::Lock,
 };
-use crate::measure::{Goal, Result, median, medians, row, same};
 use crate::processors::{Pinned, Side};
+use crate::{
+    measure::{Goal, Result, median, medians, same},
+    report::row,
+};
 use procession::{Mutex, Process, Stdio};
 use std::{
     sync::atomic::Ordering::{Acquire, Relaxed, Release},

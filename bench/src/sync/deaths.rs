@@ -5,7 +5,10 @@ use super::{
     area::{Area, Other},
     pthread::Locked,
 };
-use crate::measure::{Goal, Result, row, same};
+use crate::{
+    measure::{Goal, Result, same},
+    report::row,
+};
 use procession::{Event, Mutex, Process};
 use std::{
     fs,

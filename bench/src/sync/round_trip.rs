@@ -4,8 +4,11 @@ use super::{
     OTHER,
     area::{Area, Other},
 };
-use crate::measure::{Goal, Result, median, medians, micros, row, same};
 use crate::processors::{Pinned, Side};
+use crate::{
+    measure::{Goal, Result, median, medians, micros, same},
+    report::row,
+};
 use procession::{Event, Process, Semaphore};
 use std::sync::atomic::{
     AtomicU32,
