@@ -22,8 +22,9 @@ fn eat(dishes: JoinableQueue<String>, name: String) {
 
 pub fn run() -> procession::Result<()> {
     let dishes = JoinableQueue::bounded(5)?;
-    let eaters =
-        ["alex", "bossjin", "wusir"].map(|name| Process::spawn(eat, (dishes.clone(), name.to_string())));
+    // Daemons, as in Python: should something go wrong here, the program doesn't wait for them at its end.
+    let eaters = ["alex", "bossjin", "wusir"]
+        .map(|name| Process::builder().daemon(true).spawn(eat, (dishes.clone(), name.to_string())));
     let cooks = [("egon", "bun"), ("yuan", "dumpling")]
         .map(|(name, food)| Process::spawn(cook, (dishes.clone(), name.to_string(), food.to_string())));
     for cook in cooks {

@@ -6,13 +6,17 @@ use std::{
     sync::LazyLock,
 };
 
+fn cargo(command: &str) -> Command {
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.args([command, "--quiet", "--example", "tour"]).current_dir(env!("CARGO_MANIFEST_DIR"));
+    cargo
+}
+
 fn run_tour(names: &[&str]) -> Output {
-    Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--example", "tour", "--"])
-        .args(names)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap()
+    assert!(cargo("build").status().unwrap().success());
+    // The time for building isn't the tour's.
+    let _watched = procession_testing::watch("the tour".to_string());
+    cargo("run").arg("--").args(names).output().unwrap()
 }
 
 /// The lines of each part, by the name in its heading; and these names, in order.
