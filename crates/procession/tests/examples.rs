@@ -19,28 +19,34 @@ fn run_tour(names: &[&str]) -> Output {
     cargo("run").arg("--").args(names).output().unwrap()
 }
 
-/// The lines of each part, by the name in its heading; and these names, in order.
-fn parts_of(output: Output) -> (Vec<String>, BTreeMap<String, Vec<String>>) {
+/// What the tour prints.
+struct Tour {
+    /// The names in the headings.
+    names: Vec<String>,
+    /// The lines beneath each.
+    lines: BTreeMap<String, Vec<String>>,
+}
+
+fn read(output: Output) -> Tour {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
-    let (mut names, mut parts) = (Vec::new(), BTreeMap::<String, Vec<String>>::new());
+    let mut tour = Tour { names: Vec::new(), lines: BTreeMap::new() };
     for line in String::from_utf8(output.stdout).unwrap().lines().filter(|line| !line.is_empty()) {
         match line.strip_prefix("# ").and_then(|heading| heading.split_once(": ")) {
-            Some((name, _)) => names.push(name.to_string()),
+            Some((name, _)) => tour.names.push(name.to_string()),
             None => {
-                let name = names.last().expect("a heading comes first");
-                parts.entry(name.clone()).or_default().push(line.to_string());
+                let name = tour.names.last().expect("a heading comes first");
+                tour.lines.entry(name.clone()).or_default().push(line.to_string());
             }
         }
     }
-    (names, parts)
+    tour
 }
 
 /// All programs, run once.
-static TOUR: LazyLock<(Vec<String>, BTreeMap<String, Vec<String>>)> =
-    LazyLock::new(|| parts_of(run_tour(&[])));
+static TOUR: LazyLock<Tour> = LazyLock::new(|| read(run_tour(&[])));
 
 fn lines(name: &str) -> &'static [String] {
-    TOUR.1.get(name).unwrap_or_else(|| panic!("{name} printed nothing"))
+    TOUR.lines.get(name).unwrap_or_else(|| panic!("{name} printed nothing"))
 }
 
 /// The text after this, in the order of the lines that begin with it.
@@ -209,10 +215,9 @@ fn elastic() {
 /// The times stand at the end, one for each program that ran, and all together.
 #[test]
 fn times() {
-    let (names, parts) = &*TOUR;
-    let (last, programs) = names.split_last().unwrap();
+    let (last, programs) = TOUR.names.split_last().unwrap();
     assert_eq!((last.as_str(), programs.len()), ("times", 15));
-    let times: Vec<(&str, f64)> = parts["times"]
+    let times: Vec<(&str, f64)> = lines("times")
         .iter()
         .map(|line| {
             let (name, time) = line.split_at(16);
@@ -220,7 +225,7 @@ fn times() {
         })
         .collect();
     let (in_all, each) = times.split_last().unwrap();
-    assert!(each.iter().map(|(name, _)| *name).eq(programs.iter().map(String::as_str)), "{names:?}");
+    assert!(each.iter().map(|(name, _)| *name).eq(programs.iter().map(String::as_str)), "{times:?}");
     let sum: f64 = each.iter().map(|(_, time)| time).sum();
     assert!(
         in_all.0 == "in all" && (in_all.1 - sum).abs() < 0.005 * 16.0,
@@ -232,10 +237,10 @@ fn times() {
 
 #[test]
 fn some_programs_by_their_names() {
-    let (names, parts) = parts_of(run_tour(&["queue", "dict"]));
-    assert_eq!(names, ["queue", "dict", "times"]);
-    assert_eq!(parts["dict"], ["count: 50"]);
-    assert_eq!(parts["times"].len(), 3);
+    let tour = read(run_tour(&["queue", "dict"]));
+    assert_eq!(tour.names, ["queue", "dict", "times"]);
+    assert_eq!(tour.lines["dict"], ["count: 50"]);
+    assert_eq!(tour.lines["times"].len(), 3);
 }
 
 #[test]
@@ -245,6 +250,6 @@ fn a_name_that_there_isn_t() {
     let error = String::from_utf8(output.stderr).unwrap();
     assert!(error.contains(r#"tour: no program "tuple"; there are:"#), "{error}");
     let listed = error.lines().filter_map(|line| line.strip_prefix("  ")?.split_whitespace().next());
-    let programs = &TOUR.0[..TOUR.0.len() - 1];
+    let programs = &TOUR.names[..TOUR.names.len() - 1];
     assert!(listed.eq(programs.iter().map(String::as_str)), "{error}");
 }
