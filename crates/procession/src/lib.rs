@@ -1,7 +1,7 @@
 //! **Processes as easy as threads.** Run a function in another process, map a function over a pool of them, share locks and data; a crash, a
 //! hang or a leak in one costs at most one task.
 //!
-//! ```no_run
+//! ```standalone_crate
 //! use procession::{Pool, Process};
 //!
 //! fn greet(name: String) -> String {
@@ -51,7 +51,7 @@
 //! clone, and values like any other, so that they can be arguments and results and parts of these. The object ends with its last
 //! handle. What they protect is [plain data](Pod): numbers, arrays and structures of numbers.
 //!
-//! ```no_run
+//! ```standalone_crate
 //! use procession::{Mutex, Process};
 //!
 //! fn count(hits: Mutex<u64>) {
@@ -75,7 +75,7 @@
 //! [`channel`] and [`pipe`] have ends that any number of processes share without a lock; a [`Queue`] is both ends in one, a
 //! [`JoinableQueue`] knows what isn't finished. Messages are `serde` values of any size, with handles of all kinds in them.
 //!
-//! ```no_run
+//! ```standalone_crate
 //! use procession::{Process, Receiver, channel};
 //!
 //! fn eat(food: Receiver<String>, name: String) {
@@ -104,7 +104,7 @@
 //! A [`Dict`] and a [`List`] have `serde` values of any size, with handles in them if need be; each of their operations is atomic, and reading
 //! takes no lock. A [`Manager`] makes objects of all kinds, which end with it.
 //!
-//! ```no_run
+//! ```standalone_crate
 //! use procession::{Dict, Manager, Process};
 //!
 //! fn work(counts: Dict<String, i64>) {
@@ -215,7 +215,7 @@ pub fn init() {
 
 /// Sets how this process, and those that it starts from now on, start others, where nothing else is said.
 ///
-/// ```no_run
+/// ```
 /// procession::set_start_method(procession::StartMethod::Spawn);
 /// ```
 pub fn set_start_method(method: StartMethod) {

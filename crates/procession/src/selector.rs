@@ -48,7 +48,7 @@ select! {
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Event, Selector, channel};
 ///
 /// # fn main() -> procession::Result<()> {

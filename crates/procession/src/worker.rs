@@ -34,7 +34,7 @@ static INDEX: OnceLock<usize> = OnceLock::new();
 
 /// Which worker this process is; `None` if it isn't one.
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::{Pool, worker};
@@ -58,7 +58,7 @@ thread_local! {
 /// Tasks run one after the other in one thread, so it needn't be [`Sync`]; what they change in it goes into a [`Cell`] or a
 /// [`RefCell`](std::cell::RefCell).
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::{Pool, worker};

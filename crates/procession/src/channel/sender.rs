@@ -89,7 +89,7 @@ impl<T> Sender<T> {
     /// Room for a message of `len` bytes, to be written in place and then [committed](Reservation::commit). A long one is
     /// received where it was written, without having been copied. What is in it at first is of no meaning.
     ///
-    /// ```no_run
+    /// ```standalone_crate
     /// # fn main() -> procession::Result<()> {
     /// # procession::init();
     /// let (sender, receiver) = procession::channel::<Vec<u8>>()?;

@@ -32,7 +32,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{List, Process};
 ///
 /// fn work(log: List<String>, n: u32) {

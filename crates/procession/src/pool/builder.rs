@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Settings for a pool; made by [`Pool::builder`].
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::Pool;

@@ -40,7 +40,7 @@ use std::{
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Pool, PoolHandle};
 ///
 /// fn sum(pool: PoolHandle, from: u64, to: u64) -> u64 {

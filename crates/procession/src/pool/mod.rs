@@ -64,7 +64,7 @@ use std::{
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::Pool;
 ///
 /// fn main() -> procession::Result<()> {
@@ -79,7 +79,7 @@ use std::{
 ///
 /// # Example: a task that kills its process
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::{Pool, TaskError};
@@ -249,7 +249,7 @@ impl Pool {
     /// them than fit into memory, or no end of them. A task that fails gives its error in its place, and so does an item that can't be
     /// encoded. If the pool ends meanwhile, what was handed out gives errors, and that is the end.
     ///
-    /// ```no_run
+    /// ```standalone_crate
     /// # fn main() -> procession::Result<()> {
     /// # procession::init();
     /// let pool = procession::Pool::new(2)?;

@@ -19,7 +19,7 @@ use std::{
 
 /// Settings for a new process; made by [`Process::builder`], used up by [`spawn`](Builder::spawn).
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::{Process, Stdio};

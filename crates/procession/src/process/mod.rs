@@ -32,7 +32,7 @@ use std::{
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::Process;
 ///
 /// fn add(a: u64, b: u64) -> u64 {

@@ -26,7 +26,7 @@ use std::{fmt, marker::PhantomData, ops::Deref, time::Duration};
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{JoinableQueue, Process};
 ///
 /// fn eat(dishes: JoinableQueue<String>) {

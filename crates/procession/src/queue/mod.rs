@@ -31,7 +31,7 @@ use std::{borrow::Borrow, marker::PhantomData, time::Duration};
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Process, Queue};
 ///
 /// fn work(jobs: Queue<u64>, results: Queue<u64>) {

@@ -23,7 +23,7 @@ use std::{ops::RangeBounds, time::Duration};
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Array, Pool};
 ///
 /// fn fill(squares: Array<u64>, start: usize) {
