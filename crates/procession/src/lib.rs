@@ -142,6 +142,7 @@ mod codec;
 mod dict;
 mod error;
 pub mod family;
+pub mod guide;
 mod handles;
 mod list;
 mod manager;
