@@ -201,6 +201,7 @@ impl Error {
     }
 
     /// Whether a barrier was broken, while one waited there or before.
+    #[doc(alias = "BrokenBarrierError")]
     pub fn is_broken_barrier(&self) -> bool {
         self.0.kind == ErrorKind::BrokenBarrier
     }

@@ -73,6 +73,7 @@ select! {
 /// }
 /// # Ok(()) }
 /// ```
+#[doc(alias = "wait")]
 #[derive(Debug, Default)]
 pub struct Selector<'a> {
     sources: Vec<Source<'a>>,

@@ -44,6 +44,7 @@ static INDEX: OnceLock<usize> = OnceLock::new();
 /// assert!(index < 2 && worker::current().is_none());
 /// # Ok(()) }
 /// ```
+#[doc(alias = "current_process")]
 pub fn current() -> Option<Current> {
     INDEX.get().map(|index| Current { index: *index, pid: std::process::id(), task: task_number() })
 }

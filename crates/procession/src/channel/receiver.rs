@@ -94,6 +94,7 @@ impl<T> Receiver<T> {
     /// # Errors
     ///
     /// What the system refuses: another descriptor, or a thread. [`is_forked`](procession_core::Error::is_forked).
+    #[doc(alias = "fileno")]
     pub fn as_fd(&self) -> procession_core::Result<BorrowedFd<'_>> {
         self.inner.fd()
     }

@@ -63,6 +63,7 @@ use std::{borrow::Borrow, fmt, marker::PhantomData};
 ///     Ok(())
 /// }
 /// ```
+#[doc(alias = "Namespace")]
 pub struct Dict<K, V> {
     inner: Map,
     entry: PhantomData<fn() -> (K, V)>,

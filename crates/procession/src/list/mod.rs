@@ -54,6 +54,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 ///     Ok(())
 /// }
 /// ```
+#[doc(alias = "ShareableList")]
 pub struct List<T> {
     inner: Inner,
     value: PhantomData<fn(T) -> T>,

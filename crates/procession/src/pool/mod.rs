@@ -93,6 +93,7 @@ use std::{
 /// assert_eq!(pool.apply(|a: i32, b: i32| a + b, (2, 3))?, 5); // the pool goes on
 /// # Ok(()) }
 /// ```
+#[doc(alias = "ProcessPoolExecutor")]
 pub struct Pool {
     engine: Arc<Engine>,
     dispatcher: Mutex<Option<thread::JoinHandle<()>>>,
@@ -269,6 +270,7 @@ impl Pool {
     }
 
     /// Like [`imap`](Pool::imap), in the order in which the tasks end.
+    #[doc(alias = "as_completed")]
     pub fn imap_unordered<A, R, F, I>(&self, f: F, items: I) -> Imap<I::IntoIter, R>
     where
         A: Serialize + DeserializeOwned,
@@ -302,6 +304,7 @@ impl Pool {
     /// - [`is_closed`](Error::is_closed): the pool was closed or terminated.
     /// - [`is_start_failed`](Error::is_start_failed): its workers died and no new ones can be started.
     /// - [`is_out_of_memory`](Error::is_out_of_memory): the arguments don't fit into shared memory.
+    #[doc(alias = "submit")]
     pub fn apply_async<A, F>(&self, f: F, args: A) -> Result<AsyncResult<F::Output>>
     where
         A: Serialize + DeserializeOwned,
@@ -328,6 +331,7 @@ impl Pool {
     /// [`is_forked`](Error::is_forked): this process is a plain fork of the one that made the pool.
     /// [`is_invalid_argument`](Error::is_invalid_argument): called in a callback of this pool. The failures of tasks belong to
     /// their results.
+    #[doc(alias = "shutdown")]
     pub fn join(&self) -> Result<()> {
         self.engine.join()?;
         self.end_dispatcher();

@@ -41,6 +41,8 @@ use std::{ops::RangeBounds, time::Duration};
 ///     Ok(())
 /// }
 /// ```
+#[doc(alias = "RawArray")]
+#[doc(alias = "SharedMemory")]
 #[derive(Clone)]
 pub struct Array<T: Pod> {
     inner: objects::Array<T>,
