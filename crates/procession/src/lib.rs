@@ -202,7 +202,7 @@ pub use pool::{
     TaskOptions, WorkerState, WorkerStatistics,
 };
 pub use process::{Builder, Process, Stdio};
-#[doc(no_inline)]
+#[doc(inline)]
 pub use procession_core::{
     Audit, Error, Result,
     objects::Statistics,

@@ -105,6 +105,10 @@ impl<T> Sender<T> {
 }
 
 /// A message that is being written in place; see [`reserve`](Sender::reserve). Dropped, it's not sent.
+///
+/// # Process death
+///
+/// If its process dies before the [`commit`](Reservation::commit), nothing was sent, and nobody waits for it.
 #[must_use = "a reservation that isn't committed isn't sent"]
 pub struct Reservation<'a> {
     inner: stream::Reservation<'a>,

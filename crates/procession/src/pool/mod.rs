@@ -56,8 +56,8 @@ use std::{
 /// # Process death
 ///
 /// A worker that dies costs the task that it was running, which gives [`TaskError::Died`] with its status; it's
-/// replaced, and tasks that were only queued with it run elsewhere. No task is run twice. When the process that made
-/// the pool dies, its workers end.
+/// replaced, and tasks that were only queued with it run elsewhere. No task is run twice, unless
+/// [`max_attempts`](PoolBuilder::max_attempts) says so. When the process that made the pool dies, its workers end.
 ///
 /// A process that is *stopped* isn't dead. A worker that is stopped costs its own task at most, and with a time limit it's replaced. Only one
 /// that was stopped while it took or gave back shared memory holds up those who need some, until it goes on or is killed.
