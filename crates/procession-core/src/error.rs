@@ -96,6 +96,7 @@ pub type Result<T, E = Error> = std::result::Result<T, E>;
 
 impl Error {
     /// An error of the given kind.
+    #[doc(hidden)]
     pub fn new(kind: ErrorKind, message: impl Into<String>) -> Self {
         Error(Arc::new(Inner { kind, message: message.into(), source: None }))
     }
@@ -120,12 +121,14 @@ impl Error {
     }
 
     /// Appends the error's kind and text to bytes that travel to another process.
+    #[doc(hidden)]
     pub fn encode(&self, out: &mut Vec<u8>) {
         out.push(self.0.kind as u8);
         out.extend_from_slice(self.to_string().as_bytes());
     }
 
     /// The error that `encode` wrote; the cause has become part of the text.
+    #[doc(hidden)]
     pub fn decode(bytes: &[u8]) -> Error {
         match bytes.split_first() {
             Some((kind, text)) if (*kind as usize) < ErrorKind::ALL.len() => {
@@ -136,6 +139,7 @@ impl Error {
     }
 
     /// The kind of this error.
+    #[doc(hidden)]
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
@@ -201,6 +205,7 @@ impl Error {
     }
 
     /// Whether a barrier was broken, while one waited there or before.
+    #[doc(alias = "BrokenBarrierError")]
     pub fn is_broken_barrier(&self) -> bool {
         self.0.kind == ErrorKind::BrokenBarrier
     }

@@ -16,9 +16,11 @@ pub enum TaskError {
     #[error("the task panicked: {0}")]
     Panicked(PanicInfo),
     /// Its process ended: killed, crashed, or because the function itself called exit.
+    #[doc(alias = "BrokenProcessPool")]
     #[error("the process died while it ran the task: {0}")]
     Died(ExitStatus),
     /// It ran longer than it may, and its process was killed.
+    #[doc(alias = "TimeoutError")]
     #[error("the task ran longer than it may")]
     TimedOut,
     /// It needed more memory than its process may have (see [`memory_limit`](crate::PoolBuilder::memory_limit)), which ended its process.

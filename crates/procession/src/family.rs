@@ -18,7 +18,7 @@ pub use procession_core::objects::{Party, Wait, Waits};
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// let waits = procession::family::waits()?;

@@ -1,7 +1,7 @@
 //! **Processes as easy as threads.** Run a function in another process, map a function over a pool of them, share locks and data; a crash, a
 //! hang or a leak in one costs at most one task.
 //!
-//! ```no_run
+//! ```standalone_crate
 //! use procession::{Pool, Process};
 //!
 //! fn greet(name: String) -> String {
@@ -21,29 +21,64 @@
 //! }
 //! ```
 //!
+//! # What it's for
+//!
+//! Isolation that threads can't give: a C library that segfaults or leaks, work that must be killed on time, code that can run only once in
+//! a process, or isn't thread-safe. You don't write the communication between processes, and you don't clean up after the dead.
+//!
+//! It's not for what threads do well. If nothing crashes and nothing must be killed, they are cheaper: arguments and results of processes are
+//! encoded and copied. There is [more that it doesn't do](#things-this-library-doesnt-do), and there are
+//! [other libraries](guide::comparison).
+//!
+//! # Where to begin
+//!
+//! - [`Process`] runs one function; [`Pool`] runs many tasks. Most programs need nothing else.
+//! - [Ten recipes](guide::recipes), each a whole program.
+//! - [Coming from Python](guide::from_python): `multiprocessing`, name by name.
+//! - [How processes are started](guide::start_methods), and what they have from their starter.
+//!
 //! # What a function must be
 //!
 //! A `fn` item, or a closure that captures nothing (checked when it's compiled). A child runs the same program, but
 //! shares no memory with it except what this library shares; so what a function works on travels as its arguments, which
 //! are `serde` values, up to eight of them, and so does what it returns. References don't travel; `String` does.
 //!
+//! A child begins as the program does, and leaves `main` in [`init`]; so that is the first statement, and what stands before it may run more
+//! than once. [`#[procession::main]`](main) and [`#[procession::test]`](test) put it where it belongs. By default children are forked by a
+//! small copy of the program, [`StartMethod::ForkServer`], in a few hundred microseconds, whatever the size of the parent.
+//!
 //! # Process death
+//!
+//! Any process may be killed at any moment, in the middle of anything. This is what the others see of it:
 //!
 //! | who dies | what happens |
 //! |---|---|
-//! | a process started by [`Process::spawn`] | [`join`](Process::join) gives [`TaskError::Died`] with its [`ExitStatus`] |
+//! | a process started by [`Process::spawn`] | [`join`](Process::join) gives [`TaskError::Died`] with its [`ExitStatus`], or the value, if the function had returned |
+//! | one that had started others | they run on, unless they were started with [`kill_on_drop`](Builder::kill_on_drop) |
 //! | a worker of a [`Pool`] | the task that it was running gives [`TaskError::Died`]; tasks that were only queued with it run elsewhere, and it's replaced |
-//! | a process that has a [`Mutex`], or another lock | the next one who wants it gets it, *poisoned*: [`lock`](Mutex::lock) gives an error that has the guard |
-//! | one that has permits of a [`Semaphore`] | they come back |
+//! | one that owns a [`Pool`] | its workers end; who waits with a [`PoolHandle`] gets an error |
+//! | one that submitted with a [`PoolHandle`] | what it submitted runs; nobody hears of the result |
+//! | one that has a [`Mutex`], a [`ReentrantMutex`], an [`RwLock`] for writing or a part of an [`Array`] | the next one who wants it gets it, *poisoned*: [`lock`](Mutex::lock) gives an error that has the guard |
+//! | one that has an [`RwLock`] for reading | it's gone, and nothing is poisoned |
+//! | one that has permits of a [`Semaphore`] or a [`BoundedSemaphore`] | they come back |
+//! | one that has a [`Condition`] | all who wait are woken and look again, so no notification is lost with it |
 //! | one that has a [`Barrier`] | it breaks: those who wait get an error instead of waiting for the dead |
-//! | one that changes a [`Value`], or makes a [`OnceValue`] | it has done it or not |
+//! | one that sets an [`Event`] | it's set or not; if it is, everybody wakes |
+//! | one that runs the function of a [`Once`] or a [`OnceValue`] | it hasn't been done: the next one does it |
+//! | one that changes a [`Value`], also with its lock | it has done it or not; nothing is poisoned, and the lock goes to the next |
 //! | one that changes a [`Dict`] or a [`List`] | it has done it or not, also a transaction over several keys |
-//! | one that sends or receives | it has done it or not; what it had sent is received |
-//! | the last one that has an end of a channel | the other side sees the end of the stream |
+//! | one that sends or receives, puts or gets | it has done it or not; what it had sent or put is received, what it had received is gone with it |
+//! | the last one that has an end of a channel | the other side sees the end of the stream, after all that was sent |
 //! | one that got items of a [`JoinableQueue`] and hasn't finished them | another gets them, once; then [`join`](JoinableQueue::join) reports them |
 //! | the last one that has a [`Manager`] | what the manager made is closed: each operation gives an error, and who waits wakes with it |
-//! | one that waits for any of these, or was just woken | nobody else notices |
+//! | one that waits for any of these, also in a [`Selector`], or was just woken | nobody else notices |
+//! | the forkserver | the next start brings up another; processes that it made go on |
 //! | the root (the process that started the others) | everything ends, at once, even by SIGKILL |
+//!
+//! Deaths are seen by one thread in the root, the *monitor*, which wakes whoever waits. Who isn't woken looks for itself, twice a second.
+//!
+//! A process that is *stopped* (SIGSTOP, a debugger) isn't dead, and nothing is taken from it: who wants what it has waits until it goes on
+//! or is killed, or for as long as its timeout says. A stopped worker costs its own task, and with a time limit it's replaced.
 //!
 //! # What processes share
 //!
@@ -51,7 +86,7 @@
 //! clone, and values like any other, so that they can be arguments and results and parts of these. The object ends with its last
 //! handle. What they protect is [plain data](Pod): numbers, arrays and structures of numbers.
 //!
-//! ```no_run
+//! ```standalone_crate
 //! use procession::{Mutex, Process};
 //!
 //! fn count(hits: Mutex<u64>) {
@@ -70,12 +105,15 @@
 //! # Ok(()) }
 //! ```
 //!
+//! A [`Dict`] and a [`List`] have `serde` values of any size, with handles in them if need be; each of their operations is atomic, and reading
+//! takes no lock. A [`Manager`] makes objects of all kinds, which end with it.
+//!
 //! # Messages
 //!
 //! [`channel`] and [`pipe`] have ends that any number of processes share without a lock; a [`Queue`] is both ends in one, a
 //! [`JoinableQueue`] knows what isn't finished. Messages are `serde` values of any size, with handles of all kinds in them.
 //!
-//! ```no_run
+//! ```standalone_crate
 //! use procession::{Process, Receiver, channel};
 //!
 //! fn eat(food: Receiver<String>, name: String) {
@@ -99,31 +137,12 @@
 //! # Ok(()) }
 //! ```
 //!
-//! # Dictionaries and lists
+//! # Errors
 //!
-//! A [`Dict`] and a [`List`] have `serde` values of any size, with handles in them if need be; each of their operations is atomic, and reading
-//! takes no lock. A [`Manager`] makes objects of all kinds, which end with it.
-//!
-//! ```no_run
-//! use procession::{Dict, Manager, Process};
-//!
-//! fn work(counts: Dict<String, i64>) {
-//!     counts.update("count", |n| *n -= 1).unwrap(); // no lock needed
-//! }
-//!
-//! # fn main() -> procession::Result<()> {
-//! # procession::init();
-//! let manager = Manager::new()?;
-//! let counts = manager.dict()?;
-//! counts.insert("count", &100)?;
-//! let processes: Vec<_> =
-//!     (0..50).map(|_| Process::spawn(work, (counts.clone(),))).collect::<Result<_, _>>()?;
-//! for process in processes {
-//!     process.join()?;
-//! }
-//! assert_eq!(counts.get("count")?, Some(50));
-//! # Ok(()) }
-//! ```
+//! A function that gave no value says why by a [`TaskError`]; sending and receiving have [`SendError`] and [`RecvError`]; locks have
+//! [`LockError`], which has the guard if the lock is only poisoned. Everything else is one [`Error`], whose text says what to do, and whose
+//! predicates (`is_closed`, `is_out_of_memory`, …) tell apart what a program can act on; all others become one by `?`. Timeouts
+//! aren't errors: what has one gives `None` or `false` (but a [`Barrier`] that is late breaks).
 //!
 //! Who waits for whom, across all processes, says [`family::waits`].
 //!
@@ -133,7 +152,14 @@
 //!   errors, not undefined behaviour.
 //! - It doesn't move closures with captured state, references, descriptors or threads to another process.
 //! - It doesn't run on anything but 64-bit Linux.
+//! - It doesn't run other programs: that is [`std::process::Command`].
+//! - It doesn't reach other machines, nor processes that it didn't start.
 //! - It isn't a job queue that survives a restart: when the root ends, everything does.
+//!
+//! # Crate features
+//!
+//! - `progress`: [`TaskOptions`] has `progress_bar`, which draws one for a map. Off by default; without it there's
+//!   [`progress`](TaskOptions::progress), which calls whatever you like.
 
 #![deny(unsafe_code)]
 
@@ -142,6 +168,7 @@ mod codec;
 mod dict;
 mod error;
 pub mod family;
+pub mod guide;
 mod handles;
 mod list;
 mod manager;
@@ -175,7 +202,7 @@ pub use pool::{
     TaskOptions, WorkerState, WorkerStatistics,
 };
 pub use process::{Builder, Process, Stdio};
-#[doc(no_inline)]
+#[doc(inline)]
 pub use procession_core::{
     Audit, Error, Result,
     objects::Statistics,
@@ -209,13 +236,14 @@ pub type Condvar = Condition;
 /// # Process death
 ///
 /// A new process that can't join its family, because the root died in the meantime, exits here.
+#[doc(alias = "freeze_support")]
 pub fn init() {
     procession_core::start::init();
 }
 
 /// Sets how this process, and those that it starts from now on, start others, where nothing else is said.
 ///
-/// ```no_run
+/// ```
 /// procession::set_start_method(procession::StartMethod::Spawn);
 /// ```
 pub fn set_start_method(method: StartMethod) {
@@ -223,6 +251,7 @@ pub fn set_start_method(method: StartMethod) {
 }
 
 /// How this process starts others, where nothing else is said.
+#[doc(alias = "get_start_method")]
 pub fn start_method() -> StartMethod {
     procession_core::start::default_method()
 }

@@ -11,6 +11,7 @@ use std::{
 };
 
 /// What a task panicked with.
+#[doc(alias = "RemoteTraceback")]
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PanicInfo {
     message: String,

@@ -48,7 +48,7 @@ select! {
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Event, Selector, channel};
 ///
 /// # fn main() -> procession::Result<()> {
@@ -73,6 +73,7 @@ select! {
 /// }
 /// # Ok(()) }
 /// ```
+#[doc(alias = "wait")]
 #[derive(Debug, Default)]
 pub struct Selector<'a> {
     sources: Vec<Source<'a>>,

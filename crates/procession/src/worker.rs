@@ -34,7 +34,7 @@ static INDEX: OnceLock<usize> = OnceLock::new();
 
 /// Which worker this process is; `None` if it isn't one.
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::{Pool, worker};
@@ -44,6 +44,7 @@ static INDEX: OnceLock<usize> = OnceLock::new();
 /// assert!(index < 2 && worker::current().is_none());
 /// # Ok(()) }
 /// ```
+#[doc(alias = "current_process")]
 pub fn current() -> Option<Current> {
     INDEX.get().map(|index| Current { index: *index, pid: std::process::id(), task: task_number() })
 }
@@ -58,7 +59,7 @@ thread_local! {
 /// Tasks run one after the other in one thread, so it needn't be [`Sync`]; what they change in it goes into a [`Cell`] or a
 /// [`RefCell`](std::cell::RefCell).
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::{Pool, worker};

@@ -88,6 +88,7 @@ impl<S: 'static, R: 'static> Connection<S, R> {
     /// # Errors
     ///
     /// The same.
+    #[doc(alias = "fileno")]
     pub fn as_fd(&self) -> procession_core::Result<std::os::fd::BorrowedFd<'_>> {
         self.receiver.as_fd()
     }

@@ -7,6 +7,7 @@ use procession_core::{Error, ErrorKind};
 #[non_exhaustive]
 pub enum SendError {
     /// Nobody can receive it: every process that had the other side dropped it, exited or was killed.
+    #[doc(alias = "BrokenPipeError")]
     #[error("nobody has the receiving side any more: every process that had it dropped it or ended")]
     Disconnected,
     /// The queue has been closed.
@@ -23,6 +24,7 @@ pub enum SendError {
 pub enum RecvError {
     /// The end of the stream: every process that had the other side dropped it, exited or was killed, and all that they sent has been
     /// received.
+    #[doc(alias = "EOFError")]
     #[error("the end of the stream: every process that had the sending side dropped it or ended")]
     Disconnected,
     /// The queue has been closed, and all that was put into it has been taken.

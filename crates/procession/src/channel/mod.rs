@@ -39,7 +39,7 @@ const BULK: usize = 4 << 20;
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Process, Receiver, channel};
 ///
 /// fn sum(numbers: Receiver<u64>) -> u64 {
@@ -91,7 +91,7 @@ fn with_limits<T: 'static>(limits: Limits) -> Result<(Sender<T>, Receiver<T>)> {
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Connection, Process, pipe};
 ///
 /// fn shout(connection: Connection<String>) {

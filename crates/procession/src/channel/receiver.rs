@@ -68,7 +68,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Receiver<T> {
     /// Messages until the end of the stream. If there's an error of another kind, they end as well, and
     /// [`error`](Iter::error) gives it.
     ///
-    /// ```no_run
+    /// ```standalone_crate
     /// # fn main() -> procession::Result<()> {
     /// # procession::init();
     /// let (sender, receiver) = procession::channel::<u64>()?;
@@ -94,6 +94,7 @@ impl<T> Receiver<T> {
     /// # Errors
     ///
     /// What the system refuses: another descriptor, or a thread. [`is_forked`](procession_core::Error::is_forked).
+    #[doc(alias = "fileno")]
     pub fn as_fd(&self) -> procession_core::Result<BorrowedFd<'_>> {
         self.inner.fd()
     }

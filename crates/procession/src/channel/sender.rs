@@ -89,7 +89,7 @@ impl<T> Sender<T> {
     /// Room for a message of `len` bytes, to be written in place and then [committed](Reservation::commit). A long one is
     /// received where it was written, without having been copied. What is in it at first is of no meaning.
     ///
-    /// ```no_run
+    /// ```standalone_crate
     /// # fn main() -> procession::Result<()> {
     /// # procession::init();
     /// let (sender, receiver) = procession::channel::<Vec<u8>>()?;
@@ -105,6 +105,10 @@ impl<T> Sender<T> {
 }
 
 /// A message that is being written in place; see [`reserve`](Sender::reserve). Dropped, it's not sent.
+///
+/// # Process death
+///
+/// If its process dies before the [`commit`](Reservation::commit), nothing was sent, and nobody waits for it.
 #[must_use = "a reservation that isn't committed isn't sent"]
 pub struct Reservation<'a> {
     inner: stream::Reservation<'a>,

@@ -43,7 +43,7 @@ use std::{borrow::Borrow, fmt, marker::PhantomData};
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Dict, Process};
 ///
 /// fn work(counts: Dict<String, i64>) {
@@ -63,6 +63,7 @@ use std::{borrow::Borrow, fmt, marker::PhantomData};
 ///     Ok(())
 /// }
 /// ```
+#[doc(alias = "Namespace")]
 pub struct Dict<K, V> {
     inner: Map,
     entry: PhantomData<fn() -> (K, V)>,

@@ -32,7 +32,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{List, Process};
 ///
 /// fn work(log: List<String>, n: u32) {
@@ -54,6 +54,7 @@ use std::{fmt, marker::PhantomData, time::Duration};
 ///     Ok(())
 /// }
 /// ```
+#[doc(alias = "ShareableList")]
 pub struct List<T> {
     inner: Inner,
     value: PhantomData<fn(T) -> T>,

@@ -30,7 +30,7 @@ use procession_core::{Error, Result, manager};
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Dict, Manager, Process, Queue};
 ///
 /// fn count(words: Queue<String>, counts: Dict<String, u64>) {
@@ -86,7 +86,7 @@ impl Manager {
     ///
     /// # Examples
     ///
-    /// ```no_run
+    /// ```standalone_crate
     /// # fn main() -> procession::Result<()> {
     /// # procession::init();
     /// use procession::{JoinableQueue, Manager};

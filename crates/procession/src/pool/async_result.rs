@@ -113,7 +113,7 @@ impl Sink for Cell {
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::{Pool, TaskError};
@@ -126,6 +126,7 @@ impl Sink for Cell {
 /// assert!(matches!(slow.get(), Err(TaskError::Cancelled)));
 /// # Ok(()) }
 /// ```
+#[doc(alias = "Future")]
 #[must_use = "a task's failure is only seen by those who look at its result"]
 pub struct AsyncResult<R> {
     engine: Arc<Engine>,
@@ -172,6 +173,7 @@ impl<R: 'static> AsyncResult<R> {
     }
 
     /// Whether the task is done, one way or the other. Doesn't wait.
+    #[doc(alias = "done")]
     pub fn ready(&self) -> bool {
         self.wait(Duration::ZERO)
     }
@@ -206,6 +208,7 @@ impl<R: 'static> AsyncResult<R> {
     /// fails.
     ///
     /// A callback that blocks holds up other callbacks, and nothing else; one that panics harms nothing.
+    #[doc(alias = "add_done_callback")]
     pub fn callback(self, f: impl FnOnce(R) + Send + 'static) -> AsyncResult<R> {
         let decode = self.decode;
         self.listen(Box::new(move |outcome| {

@@ -13,7 +13,7 @@ use std::time::Duration;
 
 /// Settings for a pool; made by [`Pool::builder`].
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::Pool;
@@ -74,6 +74,8 @@ impl PoolBuilder {
     }
 
     /// How workers are started. The default is what [`set_start_method`](crate::set_start_method) says.
+    #[doc(alias = "get_context")]
+    #[doc(alias = "mp_context")]
     pub fn start_method(mut self, method: StartMethod) -> PoolBuilder {
         self.settings.method = Some(method);
         self
@@ -85,6 +87,7 @@ impl PoolBuilder {
     /// If it panics or ends its process, the worker is started again after a pause; when that has gone wrong some five times in a row,
     /// and no worker is left, tasks fail with an error that says so ([`is_start_failed`](crate::Error::is_start_failed)), and so does
     /// submitting more for a second; then one more attempt is made for whoever asks. One that takes longer than the [`task_timeout`](PoolBuilder::task_timeout) counts as one that fails.
+    #[doc(alias = "initargs")]
     pub fn initializer<Args, F>(mut self, f: F, args: Args) -> PoolBuilder
     where
         Args: Serialize + DeserializeOwned,
@@ -98,6 +101,7 @@ impl PoolBuilder {
 
     /// How many tasks a worker runs before it's replaced by a new one: for code that leaks. By default any number.
     #[doc(alias = "maxtasksperchild")]
+    #[doc(alias = "max_tasks_per_child")]
     pub fn max_tasks_per_worker(mut self, tasks: u64) -> PoolBuilder {
         self.settings.max_tasks = Some(tasks);
         self

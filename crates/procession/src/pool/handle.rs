@@ -40,7 +40,7 @@ use std::{
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Pool, PoolHandle};
 ///
 /// fn sum(pool: PoolHandle, from: u64, to: u64) -> u64 {
@@ -131,6 +131,11 @@ fn ended(error: procession_core::Error) -> procession_core::Error {
 }
 
 /// The result of a task that was submitted through a [`PoolHandle`]. Dropping it doesn't cancel the task.
+///
+/// # Process death
+///
+/// If the worker dies while it runs the task, the result is [`TaskError::Died`]. If the pool ends, or the process that has it, the
+/// result is an error ([`is_closed`](crate::Error::is_closed)).
 #[must_use = "a task's failure is only seen by those who look at its result"]
 pub struct RemoteResult<R> {
     replies: Mutex<stream::Receiver>,

@@ -56,15 +56,15 @@ use std::{
 /// # Process death
 ///
 /// A worker that dies costs the task that it was running, which gives [`TaskError::Died`] with its status; it's
-/// replaced, and tasks that were only queued with it run elsewhere. No task is run twice. When the process that made
-/// the pool dies, its workers end.
+/// replaced, and tasks that were only queued with it run elsewhere. No task is run twice, unless
+/// [`max_attempts`](PoolBuilder::max_attempts) says so. When the process that made the pool dies, its workers end.
 ///
 /// A process that is *stopped* isn't dead. A worker that is stopped costs its own task at most, and with a time limit it's replaced. Only one
 /// that was stopped while it took or gave back shared memory holds up those who need some, until it goes on or is killed.
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::Pool;
 ///
 /// fn main() -> procession::Result<()> {
@@ -79,7 +79,7 @@ use std::{
 ///
 /// # Example: a task that kills its process
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::{Pool, TaskError};
@@ -93,6 +93,7 @@ use std::{
 /// assert_eq!(pool.apply(|a: i32, b: i32| a + b, (2, 3))?, 5); // the pool goes on
 /// # Ok(()) }
 /// ```
+#[doc(alias = "ProcessPoolExecutor")]
 pub struct Pool {
     engine: Arc<Engine>,
     dispatcher: Mutex<Option<thread::JoinHandle<()>>>,
@@ -249,7 +250,7 @@ impl Pool {
     /// them than fit into memory, or no end of them. A task that fails gives its error in its place, and so does an item that can't be
     /// encoded. If the pool ends meanwhile, what was handed out gives errors, and that is the end.
     ///
-    /// ```no_run
+    /// ```standalone_crate
     /// # fn main() -> procession::Result<()> {
     /// # procession::init();
     /// let pool = procession::Pool::new(2)?;
@@ -269,6 +270,7 @@ impl Pool {
     }
 
     /// Like [`imap`](Pool::imap), in the order in which the tasks end.
+    #[doc(alias = "as_completed")]
     pub fn imap_unordered<A, R, F, I>(&self, f: F, items: I) -> Imap<I::IntoIter, R>
     where
         A: Serialize + DeserializeOwned,
@@ -302,6 +304,7 @@ impl Pool {
     /// - [`is_closed`](Error::is_closed): the pool was closed or terminated.
     /// - [`is_start_failed`](Error::is_start_failed): its workers died and no new ones can be started.
     /// - [`is_out_of_memory`](Error::is_out_of_memory): the arguments don't fit into shared memory.
+    #[doc(alias = "submit")]
     pub fn apply_async<A, F>(&self, f: F, args: A) -> Result<AsyncResult<F::Output>>
     where
         A: Serialize + DeserializeOwned,
@@ -328,6 +331,7 @@ impl Pool {
     /// [`is_forked`](Error::is_forked): this process is a plain fork of the one that made the pool.
     /// [`is_invalid_argument`](Error::is_invalid_argument): called in a callback of this pool. The failures of tasks belong to
     /// their results.
+    #[doc(alias = "shutdown")]
     pub fn join(&self) -> Result<()> {
         self.engine.join()?;
         self.end_dispatcher();

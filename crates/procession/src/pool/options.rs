@@ -17,7 +17,7 @@ use std::{collections::VecDeque, fmt, sync::Arc, time::Duration};
 
 /// A call of a pool with options of its own; made by [`Pool::options`](crate::Pool::options). It has the same methods as the pool.
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::{Pool, TaskError};

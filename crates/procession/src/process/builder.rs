@@ -19,7 +19,7 @@ use std::{
 
 /// Settings for a new process; made by [`Process::builder`], used up by [`spawn`](Builder::spawn).
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::{Process, Stdio};
@@ -73,6 +73,7 @@ impl Builder {
     }
 
     /// How it's started. The default is what [`set_start_method`](crate::set_start_method) says.
+    #[doc(alias = "get_context")]
     pub fn start_method(mut self, method: StartMethod) -> Builder {
         self.method = Some(method);
         self

@@ -32,7 +32,7 @@ use std::{
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::Process;
 ///
 /// fn add(a: u64, b: u64) -> u64 {
@@ -82,6 +82,7 @@ impl<R: Serialize + DeserializeOwned> Process<R> {
     /// - [`is_start_failed`](Error::is_start_failed): the system starts no more processes, or the family is full.
     /// - [`is_out_of_memory`](Error::is_out_of_memory): the arguments don't fit into shared memory.
     /// - [`is_unsupported`](Error::is_unsupported): this process has changed its user or group since it joined the family.
+    #[doc(alias = "start")]
     pub fn spawn<A, F>(f: F, args: A) -> Result<Process<R>>
     where
         A: Serialize + DeserializeOwned,

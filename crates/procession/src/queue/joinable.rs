@@ -26,7 +26,7 @@ use std::{fmt, marker::PhantomData, ops::Deref, time::Duration};
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{JoinableQueue, Process};
 ///
 /// fn eat(dishes: JoinableQueue<String>) {
@@ -218,6 +218,10 @@ impl<T: Serialize + DeserializeOwned + 'static> JoinableQueue<T> {
 /// An item that was got and isn't finished. Dereferences to the item.
 ///
 /// Dropped without [`task_done`](Lease::task_done), it goes back to the queue, for another to get; see [`JoinableQueue`].
+///
+/// # Process death
+///
+/// As if it had been dropped.
 #[must_use = "an item that is dropped goes back to the queue"]
 pub struct Lease<T> {
     item: T,

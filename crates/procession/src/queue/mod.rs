@@ -31,7 +31,7 @@ use std::{borrow::Borrow, marker::PhantomData, time::Duration};
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Process, Queue};
 ///
 /// fn work(jobs: Queue<u64>, results: Queue<u64>) {
@@ -51,6 +51,7 @@ use std::{borrow::Borrow, marker::PhantomData, time::Duration};
 ///     Ok(())
 /// }
 /// ```
+#[doc(alias = "SimpleQueue")]
 pub struct Queue<T> {
     inner: stream::Queue,
     item: PhantomData<fn(T) -> T>,
@@ -75,6 +76,7 @@ macro_rules! both_ends {
             ///
             /// What the system refuses: another descriptor, or a thread.
             /// [`is_forked`](procession_core::Error::is_forked).
+            #[doc(alias = "fileno")]
             pub fn as_fd(&self) -> procession_core::Result<std::os::fd::BorrowedFd<'_>> {
                 self.inner.fd()
             }
@@ -128,6 +130,7 @@ macro_rules! both_ends {
 
             /// Puts an item into the queue if there is room now: whether it did.
             #[doc(alias = "put_nowait")]
+            #[doc(alias = "Full")]
             #[inline]
             pub fn try_put(&self, item: &T) -> Result<bool, crate::SendError> {
                 self.put_until(item, procession_core::Deadline::PASSED)
@@ -275,6 +278,7 @@ impl<T: Serialize + DeserializeOwned + 'static> Queue<T> {
 
     /// Gets the next item if there is one now.
     #[doc(alias = "get_nowait")]
+    #[doc(alias = "Empty")]
     #[inline]
     pub fn try_get(&self) -> Result<Option<T>, RecvError> {
         self.get_until(Deadline::PASSED)

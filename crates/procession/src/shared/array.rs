@@ -23,7 +23,7 @@ use std::{ops::RangeBounds, time::Duration};
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Array, Pool};
 ///
 /// fn fill(squares: Array<u64>, start: usize) {
@@ -41,6 +41,8 @@ use std::{ops::RangeBounds, time::Duration};
 ///     Ok(())
 /// }
 /// ```
+#[doc(alias = "RawArray")]
+#[doc(alias = "SharedMemory")]
 #[derive(Clone)]
 pub struct Array<T: Pod> {
     inner: objects::Array<T>,

@@ -19,7 +19,7 @@ use std::time::Duration;
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::Value;
@@ -34,6 +34,7 @@ use std::time::Duration;
 /// assert_eq!(point.get(), [1.0, 2.0, 3.0]);
 /// # Ok(()) }
 /// ```
+#[doc(alias = "RawValue")]
 #[derive(Clone)]
 pub struct Value<T: Pod> {
     inner: objects::Value<T>,

@@ -16,7 +16,7 @@ use std::time::Duration;
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Barrier, Process};
 ///
 /// fn phases(together: Barrier) {

@@ -18,7 +18,7 @@ use std::time::Duration;
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Condition, Mutex, Process};
 ///
 /// fn fill(level: Mutex<u32>, filled: Condition) {

@@ -15,7 +15,7 @@ use std::time::Duration;
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Event, Process};
 ///
 /// fn main() -> procession::Result<()> {

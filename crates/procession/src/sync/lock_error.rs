@@ -9,7 +9,7 @@ use std::fmt;
 /// same, as in [`std::sync`]: [`into_inner`](LockError::into_inner) gives the guard. Like every error of this library it becomes
 /// an [`Error`] by `?`.
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// let list = procession::Mutex::new([0_u64; 4])?;

@@ -26,7 +26,7 @@ use std::time::Duration;
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Mutex, Process};
 ///
 /// fn main() -> procession::Result<()> {
@@ -42,7 +42,7 @@ use std::time::Duration;
 ///
 /// # Example: what a dead process left
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::Mutex;

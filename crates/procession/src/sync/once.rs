@@ -16,7 +16,7 @@ use std::time::Duration;
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// let seed = procession::OnceValue::<u64>::new()?;
@@ -37,7 +37,7 @@ pub struct OnceValue<T: Pod> {
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// let prepared = procession::Once::new()?;

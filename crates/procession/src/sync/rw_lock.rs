@@ -21,7 +21,7 @@ use std::time::Duration;
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// use procession::RwLock;

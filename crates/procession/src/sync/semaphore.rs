@@ -18,7 +18,7 @@ use std::time::Duration;
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// use procession::{Process, Semaphore};
 ///
 /// fn work(two_at_a_time: Semaphore) {
@@ -50,7 +50,7 @@ pub struct Semaphore {
 ///
 /// # Examples
 ///
-/// ```no_run
+/// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
 /// # procession::init();
 /// let semaphore = procession::BoundedSemaphore::new(2)?;
