@@ -173,7 +173,7 @@ fn use_pools(world: &World, rng: &mut Rng, ended: &AtomicBool) -> Tally {
 
 /// One call, of one kind or another, and what comes of it.
 fn use_pool(pool: &Pool, handle: &PoolHandle, world: &World, rng: &mut Rng, tally: &mut Tally) {
-    let arguments = |rng: &mut Rng| (world.clone(), handle.clone(), rng.seed(), rng.below(2) as u32);
+    let arguments = |rng: &mut Rng| (world.clone(), handle.clone(), rng.seed(), rng.below(3) as u32);
     let attempts = 1 + rng.below(2) as u32;
     match rng.below(6) {
         0 | 1 => {

@@ -15,13 +15,16 @@ pub(crate) struct Harm {
 /// Does harm to the children of a family's root, which all its members are.
 pub(crate) struct Harmer {
     root: u32,
+    /// It waits for at most so many microseconds between one deed and the next.
+    pause: usize,
     stopped: Vec<u32>,
     pub(crate) done: Harm,
 }
 
 impl Harmer {
-    pub(crate) fn new(root: u32) -> Harmer {
-        Harmer { root, stopped: Vec::new(), done: Harm::default() }
+    pub(crate) fn new(root: u32, rng: &mut Rng) -> Harmer {
+        let pause = [500, 2000, 8000, 20_000][rng.below(4)];
+        Harmer { root, pause, stopped: Vec::new(), done: Harm::default() }
     }
 
     /// Does one thing to one of them, and waits for a moment.
@@ -29,16 +32,18 @@ impl Harmer {
         let members = children_of(self.root);
         if !members.is_empty() {
             let victim = members[rng.below(members.len())];
-            match rng.below(8) {
-                0..4 if is_helper(victim) => {
+            match rng.below(80) {
+                // All of them at once.
+                0 => members.iter().for_each(|member| self.done.kills += kill(*member).is_ok() as u64),
+                1..40 if is_helper(victim) => {
                     // Now and then: without it, starts are slow.
                     if rng.below(10) == 0 && kill(victim).is_ok() {
                         self.done.servers += 1;
                         self.done.kills += 1;
                     }
                 }
-                0..4 => self.done.kills += kill(victim).is_ok() as u64,
-                4..6 => {
+                1..40 => self.done.kills += kill(victim).is_ok() as u64,
+                40..60 => {
                     if stop(victim).is_ok() {
                         self.done.stops += 1;
                         self.stopped.push(victim);
@@ -56,7 +61,7 @@ impl Harmer {
         if self.stopped.len() > 2 {
             let _ = resume(self.stopped.remove(0));
         }
-        thread::sleep(Duration::from_micros(rng.below(8_000) as u64));
+        thread::sleep(Duration::from_micros(rng.below(self.pause) as u64));
     }
 
     /// Leaves the family alone: whoever was stopped goes on.

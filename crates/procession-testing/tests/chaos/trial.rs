@@ -144,7 +144,7 @@ impl Family {
 
     /// Until it says that it comes to its end; or until its root is killed.
     fn harm(&mut self, kind: Kind, orders: &Orders, rng: &mut Rng) -> Harm {
-        let mut harmer = Harmer::new(self.root.id());
+        let mut harmer = Harmer::new(self.root.id(), rng);
         assert_eq!(self.hear(SILENCE).as_deref(), Some(said::BEGUN), "a family that begins says so");
         // From here on; a family that hangs is ended by its own watchdog.
         let start = Instant::now();
