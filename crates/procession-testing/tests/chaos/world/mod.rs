@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 use std::{sync::atomic::AtomicBool, time::Duration};
 
 /// How long something is waited for that may never come.
-const MOMENT: Duration = Duration::from_micros(500);
+const MOMENT: Duration = Duration::from_micros(200);
 
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct World {
@@ -33,18 +33,22 @@ pub(crate) struct World {
 /// A task: does some things with all that, and above the ground also with pools, managers and processes of its own.
 pub(crate) fn work(world: World, pool: PoolHandle, seed: u64, depth: u32) -> Tally {
     let (mut rng, mut tally) = (Rng::from_seed(seed), Tally::default());
-    for _ in 0..rng.below(12) {
+    for _ in 0..rng.below(10) {
         let rng = &mut rng;
-        match rng.below(11) {
-            0 | 1 => world.bank.deed(rng, &mut tally),
-            2 | 3 => world.archive.deed(rng, &mut tally),
-            4..7 => world.locks.deed(rng, &mut tally),
-            7 => world.errands.deed(rng, &mut tally),
-            8 | 9 => world.line.deed(rng, &mut tally),
-            _ if depth > 0 => nested::deed(&world, &pool, rng, depth - 1, &mut tally),
-            _ => {}
+        let what = rng.below(11);
+        // Many of the short ones in a row, so that who is killed is likely to be in the middle of one.
+        for _ in 0..if what < 6 { rng.below(100) } else { 1 } {
+            match what {
+                0 | 1 => world.bank.deed(rng, &mut tally),
+                2 | 3 => world.archive.deed(rng, &mut tally),
+                4..7 => world.locks.deed(rng, &mut tally),
+                7 => world.errands.deed(rng, &mut tally),
+                8 | 9 => world.line.deed(rng, &mut tally),
+                _ if depth > 0 => nested::deed(&world, &pool, rng, depth - 1, &mut tally),
+                _ => {}
+            }
+            tally.deeds += 1;
         }
-        tally.deeds += 1;
     }
     tally
 }
