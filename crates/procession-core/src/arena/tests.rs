@@ -132,6 +132,33 @@ fn a_full_arena_is_an_error_and_freed_memory_is_used_again() {
 }
 
 #[test]
+fn more_bytes_than_there_can_be_are_an_error() {
+    let arena = arena(4 << 20);
+    for len in [usize::MAX, usize::MAX - CHUNK, isize::MAX as usize] {
+        assert!(arena.alloc(len).unwrap_err().is_out_of_memory(), "{len}");
+    }
+}
+
+#[test]
+fn a_chunk_is_whole_when_it_is_cut_again_whoever_died_giving_it_up() {
+    let arena = arena(4 << 20);
+    let dead = arena.members().reserve(arena.new_member_generation(), arena.me().tag()).unwrap();
+    let block = arena.alloc(1000).unwrap();
+    // As at `span.after_entry`: the entry says that the chunk is free, the blocks say that they are the dead one's.
+    let Some(class) = arena.class_of(block) else { panic!("a small block") };
+    assert_eq!(block.offset() as usize, arena.geometry.chunk(0));
+    for block in arena.small_blocks(0, class) {
+        block.set_state(BlockState::Raw(dead));
+    }
+    arena.shared::<layout::Entry>(arena.geometry.entry(0)).word.store(1, Relaxed);
+    crate::recovery::mark_dead(&arena, dead);
+    crate::recovery::sweep(&arena);
+    let again: Vec<u64> = arena.small_blocks(0, class).map(|_| arena.alloc(1000).unwrap().offset()).collect();
+    assert!(again.iter().all(|offset| (*offset as usize) < arena.geometry.chunk(1)), "in the same chunk");
+    assert_eq!(arena.audit(|_, _| false).leaked, 0);
+}
+
+#[test]
 fn large_blocks_give_their_memory_back() {
     let arena = arena(64 << 20);
     let block = arena.alloc(20 << 20).unwrap();
