@@ -1,4 +1,4 @@
-//! The only place with raw system calls. Each file wraps one kernel facility, safely, and knows nothing of the library.
+//! What the kernel and the C library offer without types, wrapped: each file has one facility, and knows nothing of families.
 
 pub(crate) mod affinity;
 pub(crate) mod barrier;
