@@ -174,13 +174,16 @@ impl Arena {
         self.locked(&self.header().chunk_lock, || {
             let free: Vec<usize> =
                 self.uses().filter(|(_, found)| *found == Use::Free).map(|(chunk, _)| chunk).collect();
-            for run in free.chunk_by(|a, b| a + 1 == *b) {
-                // In this order: nobody takes what is empty for something that has memory.
-                run.iter().for_each(|chunk| self.set_use(*chunk, Use::Empty));
-                kill_point!(ChunkBeforeRelease);
-                self.mapping.release(self.geometry.chunk(run[0]), run.len() * CHUNK);
-            }
+            free.chunk_by(|a, b| a + 1 == *b).for_each(|run| self.empty_run(run[0], run.len()));
         });
+    }
+
+    /// Gives the memory of a run of free chunks back.
+    fn empty_run(&self, first: usize, count: usize) {
+        // In this order: nobody takes what is empty for something that has memory.
+        (first..first + count).for_each(|chunk| self.set_use(chunk, Use::Empty));
+        kill_point!(ChunkBeforeRelease);
+        self.mapping.release(self.geometry.chunk(first), count * CHUNK);
     }
 
     /// The first of `count` free chunks in a row, and whether they lie behind the high-water mark.
@@ -224,7 +227,11 @@ impl Arena {
         }
         for chunk in first..first + count {
             if appended || self.chunk_use(chunk)? == Use::Empty {
-                self.mapping.commit(self.geometry.chunk(chunk), (first + count - chunk) * CHUNK)?;
+                let rest = first + count - chunk;
+                // What there was memory for doesn't keep it: it's wanted all the more.
+                self.mapping
+                    .commit(self.geometry.chunk(chunk), rest * CHUNK)
+                    .inspect_err(|_| self.empty_run(chunk, rest))?;
                 break;
             }
         }

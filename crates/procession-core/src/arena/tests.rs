@@ -131,6 +131,23 @@ fn a_full_arena_is_an_error_and_freed_memory_is_used_again() {
     }
 }
 
+/// A file that is shorter than it should be stands for a machine that has memory for half of a block.
+#[test]
+fn a_block_that_there_is_no_memory_for_takes_none() {
+    let whole = arena(8 << 20);
+    let geometry = whole.geometry;
+    let mapping = Mapping::create(geometry.total() - (4 << 20)).unwrap();
+    mapping.commit(0, geometry.fixed()).unwrap();
+    let arena = Arena { mapping, geometry, me: whole.me.clone() };
+    let memory = || rustix::fs::fstat(arena.file()).unwrap().st_blocks;
+    let before = memory();
+    assert!(arena.alloc(7 << 20).unwrap_err().is_out_of_memory());
+    // A page for the entries of the chunks; blocks of a file have 512 bytes.
+    assert!((memory() - before) * 512 <= 4096, "{before} and {}", memory());
+    let block = arena.alloc(2 << 20).unwrap();
+    block.write(0, &[1; 100]).unwrap();
+}
+
 #[test]
 fn more_bytes_than_there_can_be_are_an_error() {
     let arena = arena(4 << 20);
