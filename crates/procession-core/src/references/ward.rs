@@ -40,9 +40,8 @@ pub(crate) struct Life {
 const ENDED: u64 = 1 << 63;
 
 impl Life {
-    /// For a record that nobody knows yet.
+    /// For a record that nobody knows yet. (`closed` may be an earlier manager's, which says nothing of this one.)
     pub(crate) fn begin(&self, number: u64) {
-        self.closed.store(0, Relaxed);
         self.state.store(number & !ENDED, Release);
     }
 

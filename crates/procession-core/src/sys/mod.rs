@@ -1,4 +1,4 @@
-//! What the kernel and the C library offer without types, wrapped: each file has one facility, and knows nothing of families.
+//! What the kernel offers, wrapped: one facility in each file, which knows nothing of families.
 
 pub(crate) mod affinity;
 pub(crate) mod barrier;
