@@ -1,80 +1,55 @@
 //! The one error of this crate and of `procession`: opaque, cloneable, with predicates.
 
+use crate::variants::with_all;
 use std::{fmt, io, sync::Arc};
 
-/// What kind of thing went wrong. Not part of `procession`'s public face, which offers predicates instead.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-#[repr(u8)]
-pub enum ErrorKind {
-    /// The program did not call `init()` before it used the library.
-    NotInitialised,
-    /// This process is a plain `fork` of a member, and so is no member itself.
-    Forked,
-    /// Shared memory holds something that no correct member can have written.
-    Corrupted,
-    /// The arena cannot grow.
-    OutOfMemory,
-    /// The platform lacks something that this operation needs.
-    Unsupported,
-    /// A deadline passed.
-    TimedOut,
-    /// The object was closed, terminated or freed.
-    Closed,
-    /// An argument that can never work.
-    InvalidArgument,
-    /// A process could not be started.
-    StartFailed,
-    /// The other side runs another build of the program.
-    ForeignBuild,
-    /// A value could not be encoded or decoded.
-    Codec,
-    /// A system call failed for a reason that has no kind of its own.
-    System,
-    /// A task did not give its value.
-    TaskFailed,
-    /// A thread would wait for itself.
-    WouldDeadlock,
-    /// Something was released that wasn't held.
-    NotHeld,
-    /// A barrier was broken.
-    BrokenBarrier,
-    /// Who held a lock died or panicked.
-    Poisoned,
-    /// Nobody has the other side of a channel.
-    Disconnected,
-    /// Tasks were not finished by any of the consumers that had them.
-    Lost,
-    /// The manager that made the object was shut down.
-    ShutDown,
-}
-
-impl ErrorKind {
-    const ALL: [ErrorKind; 20] = {
-        use ErrorKind::*;
-        [
-            NotInitialised,
-            Forked,
-            Corrupted,
-            OutOfMemory,
-            Unsupported,
-            TimedOut,
-            Closed,
-            InvalidArgument,
-            StartFailed,
-            ForeignBuild,
-            Codec,
-            System,
-            TaskFailed,
-            WouldDeadlock,
-            NotHeld,
-            BrokenBarrier,
-            Poisoned,
-            Disconnected,
-            Lost,
-            ShutDown,
-        ]
-    };
+with_all! {
+    /// What kind of thing went wrong. Not part of `procession`'s public face, which offers predicates instead.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+    #[non_exhaustive]
+    #[repr(u8)]
+    pub enum ErrorKind {
+        /// The program did not call `init()` before it used the library.
+        NotInitialised,
+        /// This process is a plain `fork` of a member, and so is no member itself.
+        Forked,
+        /// Shared memory holds something that no correct member can have written.
+        Corrupted,
+        /// The arena cannot grow.
+        OutOfMemory,
+        /// The platform lacks something that this operation needs.
+        Unsupported,
+        /// A deadline passed.
+        TimedOut,
+        /// The object was closed, terminated or freed.
+        Closed,
+        /// An argument that can never work.
+        InvalidArgument,
+        /// A process could not be started.
+        StartFailed,
+        /// The other side runs another build of the program.
+        ForeignBuild,
+        /// A value could not be encoded or decoded.
+        Codec,
+        /// A system call failed for a reason that has no kind of its own.
+        System,
+        /// A task did not give its value.
+        TaskFailed,
+        /// A thread would wait for itself.
+        WouldDeadlock,
+        /// Something was released that wasn't held.
+        NotHeld,
+        /// A barrier was broken.
+        BrokenBarrier,
+        /// Who held a lock died or panicked.
+        Poisoned,
+        /// Nobody has the other side of a channel.
+        Disconnected,
+        /// Tasks were not finished by any of the consumers that had them.
+        Lost,
+        /// The manager that made the object was shut down.
+        ShutDown,
+    }
 }
 
 #[derive(Debug)]
@@ -130,11 +105,10 @@ impl Error {
     /// The error that `encode` wrote; the cause has become part of the text.
     #[doc(hidden)]
     pub fn decode(bytes: &[u8]) -> Error {
-        match bytes.split_first() {
-            Some((kind, text)) if (*kind as usize) < ErrorKind::ALL.len() => {
-                Error::new(ErrorKind::ALL[*kind as usize], String::from_utf8_lossy(text))
-            }
-            _ => Error::corrupted("an error of an unknown kind"),
+        let parts = bytes.split_first();
+        match parts.and_then(|(kind, text)| Some((ErrorKind::ALL.get(*kind as usize)?, text))) {
+            Some((kind, text)) => Error::new(*kind, String::from_utf8_lossy(text)),
+            None => Error::corrupted("an error of an unknown kind"),
         }
     }
 
@@ -267,7 +241,7 @@ mod tests {
 
     #[test]
     fn travels_between_processes() {
-        for (i, kind) in ErrorKind::ALL.into_iter().enumerate() {
+        for (i, kind) in ErrorKind::ALL.iter().copied().enumerate() {
             assert_eq!(kind as usize, i);
             let mut bytes = Vec::new();
             Error::new(kind, "what happened").encode(&mut bytes);

@@ -30,9 +30,9 @@ points! {
     MutexBeforeSleep = "mutex.before_sleep",
     MutexAfterWake = "mutex.after_wake",
     MutexAfterSteal = "mutex.after_steal",
-    EventBeforeSleep = "event_count.before_sleep",
-    EventBeforeWakeOne = "event_count.before_wake_one",
-    EventBeforeWake = "event_count.before_wake",
+    EventCountBeforeSleep = "event_count.before_sleep",
+    EventCountBeforeWakeOne = "event_count.before_wake_one",
+    EventCountBeforeWake = "event_count.before_wake",
     SemaphoreAfterChange = "semaphore.after_change",
     SemaphoreAfterEntry = "semaphore.after_entry",
     BarrierAfterArrive = "barrier.after_arrive",
@@ -224,6 +224,14 @@ pub(crate) use model::{check, hit, until};
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::KillPoint;
+
+    #[test]
+    fn the_names_in_code_and_tables_agree() {
+        for point in KillPoint::ALL {
+            let in_code = format!("{point:?}").to_lowercase();
+            assert_eq!(in_code, point.name().replace(['.', '_'], ""));
+        }
+    }
 
     #[test]
     fn every_point_stands_in_one_kill_table() {

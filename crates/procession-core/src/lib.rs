@@ -19,6 +19,7 @@ mod references;
 mod ring;
 mod sync;
 mod sys;
+mod variants;
 mod wait;
 
 #[cfg_attr(

@@ -120,6 +120,7 @@ impl Arena {
             self.commit_run(chunk, 1, appended)?;
             self.mapping.commit(self.geometry.control(chunk), size_of::<Control>())?;
             prepare(self.shared(self.geometry.control(chunk)));
+            self.free_blocks_of_the_dead(chunk, class);
             if class >= GENERAL && !appended {
                 // What was there may look like a lock that somebody has.
                 self.large_block(chunk, 1).write(0, &[0; CHUNK])?;
@@ -129,10 +130,22 @@ impl Arena {
         })
     }
 
+    /// Frees the blocks that somebody had taken who was killed while the chunk was none of that class: the sweep looks only at those
+    /// that are. One who lives and comes late has taken his, and finds the chunk cut, or gives it back.
+    fn free_blocks_of_the_dead(&self, chunk: usize, class: usize) {
+        for block in self.small_blocks(chunk, class) {
+            if let found @ BlockState::Raw(owner) = block.state()
+                && !self.members().is_alive(owner)
+            {
+                block.change_state(found, BlockState::Free);
+            }
+        }
+    }
+
     /// Makes a chunk that was cut into blocks free, if all of these are.
     ///
     /// They are taken first, all of them, so that nobody else takes one. If this process is killed meanwhile the sweep frees them; if
-    /// that was after the entry's store, when the chunk is cut again.
+    /// that was after the entry's store, whoever cuts the chunk again.
     pub(super) fn give_up_span(&self, chunk: usize, class: usize) {
         let mine = BlockState::Raw(self.me());
         self.locked(&self.header().chunk_lock, || {
@@ -161,13 +174,16 @@ impl Arena {
         self.locked(&self.header().chunk_lock, || {
             let free: Vec<usize> =
                 self.uses().filter(|(_, found)| *found == Use::Free).map(|(chunk, _)| chunk).collect();
-            for run in free.chunk_by(|a, b| a + 1 == *b) {
-                // In this order: nobody takes what is empty for something that has memory.
-                run.iter().for_each(|chunk| self.set_use(*chunk, Use::Empty));
-                kill_point!(ChunkBeforeRelease);
-                self.mapping.release(self.geometry.chunk(run[0]), run.len() * CHUNK);
-            }
+            free.chunk_by(|a, b| a + 1 == *b).for_each(|run| self.empty_run(run[0], run.len()));
         });
+    }
+
+    /// Gives the memory of a run of free chunks back.
+    fn empty_run(&self, first: usize, count: usize) {
+        // In this order: nobody takes what is empty for something that has memory.
+        (first..first + count).for_each(|chunk| self.set_use(chunk, Use::Empty));
+        kill_point!(ChunkBeforeRelease);
+        self.mapping.release(self.geometry.chunk(first), count * CHUNK);
     }
 
     /// The first of `count` free chunks in a row, and whether they lie behind the high-water mark.
@@ -194,7 +210,10 @@ impl Arena {
             let limit = self.geometry.chunks() * CHUNK;
             return Err(Error::new(
                 ErrorKind::OutOfMemory,
-                format!("the arena's limit of {limit} bytes leaves no room for {} more", count * CHUNK),
+                format!(
+                    "the arena's limit of {limit} bytes leaves no room for {} more",
+                    count.saturating_mul(CHUNK)
+                ),
             ));
         }
         Ok((high, true))
@@ -208,7 +227,11 @@ impl Arena {
         }
         for chunk in first..first + count {
             if appended || self.chunk_use(chunk)? == Use::Empty {
-                self.mapping.commit(self.geometry.chunk(chunk), (first + count - chunk) * CHUNK)?;
+                let rest = first + count - chunk;
+                // What there was memory for doesn't keep it: it's wanted all the more.
+                self.mapping
+                    .commit(self.geometry.chunk(chunk), rest * CHUNK)
+                    .inspect_err(|_| self.empty_run(chunk, rest))?;
                 break;
             }
         }

@@ -5,6 +5,7 @@ use crate::{
     atomic::{AtomicU32, AtomicU64},
     error::{Error, ErrorKind, Result},
     kill_point::kill_point,
+    variants::with_all,
 };
 
 /// A record that lives in shared memory.
@@ -20,63 +21,39 @@ unsafe impl Shared for AtomicU64 {}
 // SAFETY: as for AtomicU64.
 unsafe impl Shared for AtomicU32 {}
 
-/// What an object is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(crate) enum Kind {
-    /// A process's function, arguments and result.
-    Call = 16,
-    /// What one worker shares with its pool's owner.
-    Link,
-    /// A ring of messages, and its ends.
-    Stream,
-    /// From here on: what can be referred to.
-    Mutex,
-    ReentrantMutex,
-    RwLock,
-    Semaphore,
-    Condition,
-    Event,
-    Barrier,
-    Once,
-    Value,
-    Array,
-    Sender,
-    Receiver,
-    Queue,
-    JoinableQueue,
-    Dict,
-    List,
-    Manager,
+with_all! {
+    /// What an object is.
+    #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+    #[repr(u8)]
+    pub(crate) enum Kind {
+        /// A process's function, arguments and result.
+        Call = 16,
+        /// What one worker shares with its pool's owner.
+        Link,
+        /// A ring of messages, and its ends.
+        Stream,
+        /// From here on: what can be referred to.
+        Mutex,
+        ReentrantMutex,
+        RwLock,
+        Semaphore,
+        Condition,
+        Event,
+        Barrier,
+        Once,
+        Value,
+        Array,
+        Sender,
+        Receiver,
+        Queue,
+        JoinableQueue,
+        Dict,
+        List,
+        Manager,
+    }
 }
 
 impl Kind {
-    const ALL: [Kind; 20] = {
-        use Kind::*;
-        [
-            Call,
-            Link,
-            Stream,
-            Mutex,
-            ReentrantMutex,
-            RwLock,
-            Semaphore,
-            Condition,
-            Event,
-            Barrier,
-            Once,
-            Value,
-            Array,
-            Sender,
-            Receiver,
-            Queue,
-            JoinableQueue,
-            Dict,
-            List,
-            Manager,
-        ]
-    };
-
     pub(crate) fn from_bits(bits: u8) -> Option<Kind> {
         Kind::ALL.get(usize::from(bits).checked_sub(Kind::Call as usize)?).copied()
     }

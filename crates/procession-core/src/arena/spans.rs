@@ -176,7 +176,7 @@ impl Arena {
         }
     }
 
-    /// The bytes of a block that this process allocated and wrote, as a new block.
+    /// A new block of this process's with these bytes in it.
     pub(crate) fn alloc_bytes(&self, prefix: &[u8], bytes: &[u8]) -> Result<Block<'_>> {
         let len = prefix
             .len()

@@ -131,6 +131,50 @@ fn a_full_arena_is_an_error_and_freed_memory_is_used_again() {
     }
 }
 
+/// A file that is shorter than it should be stands for a machine that has memory for half of a block.
+#[test]
+fn a_block_that_there_is_no_memory_for_takes_none() {
+    let whole = arena(8 << 20);
+    let geometry = whole.geometry;
+    let mapping = Mapping::create(geometry.total() - (4 << 20)).unwrap();
+    mapping.commit(0, geometry.fixed()).unwrap();
+    let arena = Arena { mapping, geometry, me: whole.me.clone() };
+    let memory = || rustix::fs::fstat(arena.file()).unwrap().st_blocks;
+    let before = memory();
+    assert!(arena.alloc(7 << 20).unwrap_err().is_out_of_memory());
+    // A page for the entries of the chunks; blocks of a file have 512 bytes.
+    assert!((memory() - before) * 512 <= 4096, "{before} and {}", memory());
+    let block = arena.alloc(2 << 20).unwrap();
+    block.write(0, &[1; 100]).unwrap();
+}
+
+#[test]
+fn more_bytes_than_there_can_be_are_an_error() {
+    let arena = arena(4 << 20);
+    for len in [usize::MAX, usize::MAX - CHUNK, isize::MAX as usize] {
+        assert!(arena.alloc(len).unwrap_err().is_out_of_memory(), "{len}");
+    }
+}
+
+#[test]
+fn a_chunk_is_whole_when_it_is_cut_again_whoever_died_giving_it_up() {
+    let arena = arena(4 << 20);
+    let dead = arena.members().reserve(arena.new_member_generation(), arena.me().tag()).unwrap();
+    let block = arena.alloc(1000).unwrap();
+    // As at `span.after_entry`: the entry says that the chunk is free, the blocks say that they are the dead one's.
+    let Some(class) = arena.class_of(block) else { panic!("a small block") };
+    assert_eq!(block.offset() as usize, arena.geometry.chunk(0));
+    for block in arena.small_blocks(0, class) {
+        block.set_state(BlockState::Raw(dead));
+    }
+    arena.shared::<layout::Entry>(arena.geometry.entry(0)).word.store(1, Relaxed);
+    crate::recovery::mark_dead(&arena, dead);
+    crate::recovery::sweep(&arena);
+    let again: Vec<u64> = arena.small_blocks(0, class).map(|_| arena.alloc(1000).unwrap().offset()).collect();
+    assert!(again.iter().all(|offset| (*offset as usize) < arena.geometry.chunk(1)), "in the same chunk");
+    assert_eq!(arena.audit(|_, _| false).leaked, 0);
+}
+
 #[test]
 fn large_blocks_give_their_memory_back() {
     let arena = arena(64 << 20);

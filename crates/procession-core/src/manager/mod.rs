@@ -29,7 +29,7 @@ impl Held for ManagerRecord {
 
     fn clear(&self, share: &Arc<Share>) -> bool {
         // What it made is closed next.
-        self.life.end(share.arena());
+        self.life.end(share.arena(), self.life.state());
         true
     }
 }
@@ -70,7 +70,7 @@ impl Manager {
     /// Ends everything that it made. Nothing happens if it's shut down already.
     pub fn shutdown(&self) -> Result<()> {
         let arena = &family::current()?.arena;
-        self.shared.life.end(arena);
+        self.shared.life.end(arena, self.shared.life.state());
         if !finish(arena) {
             // Somebody who was stopped is in the way: a later sweep does it.
             arena.count_death();

@@ -67,6 +67,9 @@ impl Tag {
     /// The bits of a word that hold a tag.
     pub(crate) const MASK: u32 = (1 << TAG_BITS) - 1;
 
+    /// Those of them that are `short_bits`.
+    pub(super) const SHORT_MASK: u32 = (1 << 28) - 1;
+
     #[inline]
     pub(crate) fn bits(self) -> u32 {
         self.0
@@ -78,9 +81,10 @@ impl Tag {
         (bits != 0).then_some(Tag(bits))
     }
 
-    /// Whether `bits` are those of this tag, as far as they go.
-    pub(crate) fn is_short(self, bits: u32) -> bool {
-        self.0 & ((1 << 28) - 1) == bits
+    /// The bits that fit a slot's word: without the highest two of the generation, which is enough to tell who has a slot from who
+    /// has it next.
+    pub(super) fn short_bits(self) -> u32 {
+        self.0 & Tag::SHORT_MASK
     }
 
     /// The slot it names; `None` for a word that no member can have written.

@@ -45,14 +45,12 @@ pub(crate) struct Slot {
 
 const NAME_WORDS: usize = 8;
 
-const AGENT_MASK: u32 = (1 << 28) - 1;
-
 #[derive(Clone, Copy)]
 struct Word(u64);
 
 impl Word {
     fn bits(state: State, agent: Option<Tag>, generation: u32) -> u64 {
-        let agent = agent.map_or(0, |tag| tag.bits() & AGENT_MASK);
+        let agent = agent.map_or(0, Tag::short_bits);
         state as u64 | (agent as u64) << 4 | (generation as u64) << 32
     }
 
@@ -61,7 +59,7 @@ impl Word {
     }
 
     fn agent(self) -> u32 {
-        (self.0 >> 4) as u32 & AGENT_MASK
+        (self.0 >> 4) as u32 & Tag::SHORT_MASK
     }
 
     fn state(self) -> Option<State> {
@@ -176,7 +174,7 @@ impl Slot {
     /// The generation of a member that `starter` reserved the slot for and that has not attached.
     pub(crate) fn reserved_by(&self, starter: Tag) -> Option<u32> {
         let word = self.load();
-        (word.state() == Some(State::Starting) && word.agent() == starter.bits() & AGENT_MASK)
+        (word.state() == Some(State::Starting) && word.agent() == starter.short_bits())
             .then(|| word.generation())
     }
 

@@ -91,8 +91,8 @@ impl<'a> Table<'a> {
         self.used().iter().enumerate().filter_map(move |(slot, word)| {
             let generation = word.half_marked(|agent| {
                 let slot = Tag::from_word(agent).and_then(Tag::slot);
-                // Without the highest bits of its generation: enough to tell it from who has its slot next.
-                slot.and_then(|slot| table.occupant(slot)).is_some_and(|owner| owner.tag().is_short(agent))
+                let occupant = slot.and_then(|slot| table.occupant(slot));
+                occupant.is_some_and(|owner| owner.tag().short_bits() == agent)
             })?;
             Owner::new(slot, generation)
         })
@@ -155,12 +155,8 @@ impl<'a> Table<'a> {
 
     /// All members that are marked dead and wait to be swept.
     pub(crate) fn dead(&self) -> impl Iterator<Item = Owner> + use<'a> {
-        self.in_state(State::Dead)
-    }
-
-    fn in_state(&self, wanted: State) -> impl Iterator<Item = Owner> + use<'a> {
-        self.used().iter().enumerate().filter_map(move |(slot, word)| match word.read() {
-            Some((generation, state)) if state == wanted => Owner::new(slot, generation),
+        self.used().iter().enumerate().filter_map(|(slot, word)| match word.read() {
+            Some((generation, State::Dead)) => Owner::new(slot, generation),
             _ => None,
         })
     }

@@ -86,11 +86,6 @@ impl Semaphore {
         Ok(Semaphore { shared: Shared::from_share(share, u64::from(bounded))? })
     }
 
-    /// The entries of all slots that were ever used.
-    fn ledger(&self, arena: &Arena) -> &Ledger {
-        &self.shared.ledger[..arena.members().used_slots()]
-    }
-
     /// Takes a permit; `None` when the deadline passed first.
     #[inline]
     pub fn acquire(&self, deadline: Deadline) -> Result<Option<Permit>> {
@@ -120,7 +115,8 @@ impl Semaphore {
             return Some(());
         }
         let is_vacant = watch.look(arena)?;
-        let held: Vec<usize> = record.permits.holders(self.ledger(arena)).map(|(slot, _)| slot).collect();
+        let used: &Ledger = &record.ledger[..arena.members().used_slots()];
+        let held: Vec<usize> = record.permits.holders(used).map(|(slot, _)| slot).collect();
         let mut cleared = false;
         for dead in held {
             cleared |= record.permits.clear(&record.ledger, dead, || is_vacant(dead));
@@ -136,7 +132,8 @@ impl Semaphore {
         let arena = self.shared.checked()?;
         let record = &*self.shared;
         let limit = record.limit.load(Acquire);
-        if record.permits.add(self.ledger(arena), limit).is_none() {
+        let used = || arena.members().used_slots();
+        if record.permits.add(&record.ledger, used, limit).is_none() {
             let text = format!(
                 "the semaphore was released too often: all of its {limit} permits are there or had by somebody"
             );

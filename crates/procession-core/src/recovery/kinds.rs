@@ -79,9 +79,13 @@ pub(crate) fn with_object(arena: &Arena, target: Handle, f: impl FnOnce(&dyn Hel
 pub(crate) fn before_end(arena: &Arena, block: Block<'_>, state: BlockState) -> bool {
     if matches!(state, BlockState::Object { kind, .. } if kind == Kind::Manager as u8)
         && let Ok(record) = arena.record::<ManagerRecord>(block)
-        && block.is(state)
     {
-        record.life.end(arena);
+        // Found first: if the block is this manager's after that, it was found of this one. When it's ended it may be another's by now.
+        let found = record.life.state();
+        if !block.is(state) {
+            return true;
+        }
+        record.life.end(arena, found);
         if !manager::finish(arena) {
             manager::postpone(block, state);
             return false;

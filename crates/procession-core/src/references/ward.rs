@@ -40,9 +40,8 @@ pub(crate) struct Life {
 const ENDED: u64 = 1 << 63;
 
 impl Life {
-    /// For a record that nobody knows yet.
+    /// For a record that nobody knows yet. (`closed` may be an earlier manager's, which says nothing of this one.)
     pub(crate) fn begin(&self, number: u64) {
-        self.closed.store(0, Relaxed);
         self.state.store(number & !ENDED, Release);
     }
 
@@ -50,9 +49,15 @@ impl Life {
         self.state.load(Acquire) & ENDED != 0
     }
 
-    /// Ends it, and calls off all waits.
-    pub(crate) fn end(&self, arena: &Arena) {
-        if self.state.fetch_or(ENDED, SeqCst) & ENDED == 0 {
+    /// Which manager it is, and whether that has ended: for `end`.
+    pub(crate) fn state(&self) -> u64 {
+        self.state.load(Acquire)
+    }
+
+    /// Ends the one that was found, and calls off all waits. Nothing happens if it has ended, or if the record has become another's.
+    pub(crate) fn end(&self, arena: &Arena, found: u64) {
+        let ended = found | ENDED;
+        if found != ended && self.state.compare_exchange(found, ended, SeqCst, Relaxed).is_ok() {
             kill_point!(ManagerAfterEnd);
             self.tell();
             // A sweep is due: if this process is stopped before it has closed everything, whoever waits does it.
@@ -252,5 +257,25 @@ impl Maker {
         }
         let _restore = Restore(MAKER.replace(Some(self)));
         make()
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    /// One who is to end a manager is stopped on its way, and another frees it meanwhile.
+    #[test]
+    fn who_comes_late_ends_no_other_manager() {
+        let arena = Arena::create(Some(4 << 20)).unwrap();
+        let life = Life { state: 0.into(), news: 0.into(), closed: 0.into() };
+        life.begin(7);
+        let found = life.state();
+        life.end(&arena, found);
+        assert!(life.is_ended() && life.unclosed().is_some());
+        life.begin(8);
+        life.end(&arena, found);
+        life.end(&arena, 7);
+        assert!(!life.is_ended(), "it's another");
     }
 }

@@ -230,7 +230,7 @@ mod loom_tests {
 
     #[test]
     fn survives_one_about_to_sleep() {
-        survives(KillPoint::EventBeforeSleep);
+        survives(KillPoint::EventCountBeforeSleep);
     }
 
     #[test]

@@ -168,7 +168,7 @@ mod loom_tests {
 
     #[test]
     fn survives_one_about_to_sleep() {
-        survives(KillPoint::EventBeforeSleep);
+        survives(KillPoint::EventCountBeforeSleep);
     }
 
     #[test]
@@ -182,7 +182,7 @@ mod loom_tests {
             let world = World::new();
             let victim = world.clone();
             let victim = thread::spawn(move || {
-                if until(KillPoint::EventBeforeWakeOne, || victim.put(tag(1), false)) {
+                if until(KillPoint::EventCountBeforeWakeOne, || victim.put(tag(1), false)) {
                     victim.bury(tag(1));
                 }
             });

@@ -62,7 +62,7 @@ impl EventCount {
     #[cold]
     fn notify_one_slow(&self) {
         self.word.fetch_add(STEP, SeqCst);
-        kill_point!(EventBeforeWakeOne);
+        kill_point!(EventCountBeforeWakeOne);
         if self.word.wake(1) == 0 {
             // Nobody slept, so the bit can go; whoever is about to sleep looks again, because the word changes once more.
             self.notify_slow();
@@ -76,7 +76,7 @@ impl EventCount {
         while let Some(next) = bump(word) {
             match self.word.compare_exchange(word, next, SeqCst, Relaxed) {
                 Ok(_) => {
-                    kill_point!(EventBeforeWake);
+                    kill_point!(EventCountBeforeWake);
                     self.word.wake(futex::ALL);
                     return;
                 }
@@ -108,7 +108,7 @@ impl EventCount {
 
     /// Sleeps until somebody notifies; or the deadline passes, or a slice of it, or for no reason at all.
     pub(crate) fn sleep(&self, key: u32, deadline: Deadline) {
-        kill_point!(EventBeforeSleep);
+        kill_point!(EventCountBeforeSleep);
         self.word.wait(key, deadline.at_most(wait::SLICE));
     }
 
@@ -253,7 +253,7 @@ mod loom_tests {
             let world = World::new();
             let victim = world.clone();
             let victim = thread::spawn(move || {
-                let died = until(KillPoint::EventBeforeWakeOne, || {
+                let died = until(KillPoint::EventCountBeforeWakeOne, || {
                     victim.done.store(1, Release);
                     victim.event.notify_one();
                 });
@@ -272,7 +272,7 @@ mod loom_tests {
             let world = World::new();
             let victim = world.clone();
             let victim = thread::spawn(move || {
-                let died = until(KillPoint::EventBeforeWake, || {
+                let died = until(KillPoint::EventCountBeforeWake, || {
                     victim.done.store(1, Release);
                     victim.event.notify();
                 });
@@ -291,7 +291,7 @@ mod loom_tests {
             let world = World::new();
             let victim = world.clone();
             let victim = thread::spawn(move || {
-                until(KillPoint::EventBeforeSleep, || victim.wait_for(1));
+                until(KillPoint::EventCountBeforeSleep, || victim.wait_for(1));
             });
             let peer = world.clone();
             let peer = thread::spawn(move || peer.wait_for(1));

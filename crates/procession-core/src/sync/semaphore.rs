@@ -137,11 +137,12 @@ impl RawSemaphore {
     }
 
     /// One more permit, that was nobody's: how many there are then. `None` if that, with those that members have, would be
-    /// more than `limit`.
-    pub(crate) fn add(&self, ledger: &Ledger, limit: u32) -> Option<u32> {
+    /// more than `limit`. `used` says how many slots were ever used.
+    pub(crate) fn add(&self, ledger: &Ledger, used: impl Fn() -> usize, limit: u32) -> Option<u32> {
         loop {
             let word = self.settle(ledger);
-            let taken: u64 = ledger.iter().map(|entry| u64::from(held(entry.load(Acquire)))).sum();
+            // Asked after the word was read: whoever had a permit by then is among them.
+            let taken: u64 = ledger[..used()].iter().map(|entry| u64::from(held(entry.load(Acquire)))).sum();
             if u64::from(word.permits()) + taken >= u64::from(limit) {
                 // Only if it was so at one moment.
                 if self.word.load(Acquire) == word.0 {
@@ -322,6 +323,24 @@ mod loom_tests {
         });
     }
 
+    /// A member takes a permit whose slot was never used before.
+    #[test]
+    fn a_bound_holds_when_somebody_joins() {
+        check(|| {
+            let world = World::new(1);
+            let used = Arc::new(AtomicU64::new(1));
+            let (other, joined) = (world.clone(), used.clone());
+            let thread = thread::spawn(move || {
+                joined.fetch_max(2, AcqRel);
+                assert!(other.take(1));
+            });
+            let used = || used.load(Acquire) as usize;
+            assert_eq!(world.semaphore.add(&world.ledger, used, 1), None, "it's there or taken");
+            thread.join().unwrap();
+            assert_eq!(world.in_circulation(), 1);
+        });
+    }
+
     #[test]
     fn a_bound_holds() {
         check(|| {
@@ -332,7 +351,7 @@ mod loom_tests {
                     other.give(0);
                 }
             });
-            assert_eq!(world.semaphore.add(&world.ledger, 1), None, "all are there or taken");
+            assert_eq!(world.semaphore.add(&world.ledger, || 3, 1), None, "all are there or taken");
             thread.join().unwrap();
             assert_eq!(world.in_circulation(), 1);
         });

@@ -1,4 +1,4 @@
-//! The only place with raw system calls. Each file wraps one kernel facility, safely, and knows nothing of the library.
+//! What the kernel offers, wrapped: one facility in each file, which knows nothing of families.
 
 pub(crate) mod affinity;
 pub(crate) mod barrier;

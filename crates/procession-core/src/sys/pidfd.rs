@@ -80,7 +80,7 @@ impl Pidfd {
     }
 
     pub(crate) fn has_ended(&self) -> bool {
-        self.wait_ended(Deadline::after(std::time::Duration::ZERO))
+        self.wait_ended(Deadline::PASSED)
     }
 
     /// How a child ended, if it has. Its number is nobody else's until it's reaped.

@@ -40,7 +40,7 @@ pub(crate) fn arm() {
     prepare();
     let page = PAGE.load(Ordering::Acquire);
     if !page.is_null() {
-        // SAFETY: as above.
+        // SAFETY: bounds: `prepare` stored a pointer to a mapped page. Aliasing: atomic. Lifetime: never unmapped.
         unsafe { &*page }.store(MEMBER, Ordering::Relaxed);
     }
 }
@@ -52,6 +52,6 @@ pub(crate) fn is_member() -> bool {
     if page.is_null() {
         return PID.load(Ordering::Relaxed) == std::process::id() as usize;
     }
-    // SAFETY: bounds: `arm` stored a pointer to a mapped page. Aliasing: atomic. Lifetime: never unmapped.
+    // SAFETY: bounds: `prepare` stored a pointer to a mapped page. Aliasing: atomic. Lifetime: never unmapped.
     unsafe { &*page }.load(Ordering::Relaxed) == MEMBER
 }

@@ -50,16 +50,16 @@ pub(crate) fn ignore(signal: i32, ignored: bool) {
 /// this process starts.
 pub(crate) fn shrug_off(signal: i32) {
     extern "C" fn nothing(_: i32) {}
-    // SAFETY: bounds: one action, all zeros of which are one without flags, mask or handler. Aliasing: ours alone; a handler that
-    // isn't the default is put back. Lifetime: the handler is a function of this program, and touches nothing.
+    // SAFETY: bounds: one action, all zeros of which are one without flags, mask or handler. Aliasing: ours alone; nobody's handler is
+    // replaced, not even for a moment. Lifetime: the handler is a function of this program, and touches nothing.
     unsafe {
         let mut action: libc::sigaction = std::mem::zeroed();
-        action.sa_sigaction = nothing as *const () as usize;
-        action.sa_flags = libc::SA_RESTART;
-        let mut old: libc::sigaction = std::mem::zeroed();
-        if libc::sigaction(signal, &raw const action, &raw mut old) == 0 && old.sa_sigaction != libc::SIG_DFL
-        {
-            libc::sigaction(signal, &raw const old, ptr::null_mut());
+        let is_known = libc::sigaction(signal, ptr::null(), &raw mut action) == 0;
+        if is_known && action.sa_sigaction == libc::SIG_DFL {
+            action = std::mem::zeroed();
+            action.sa_sigaction = nothing as *const () as usize;
+            action.sa_flags = libc::SA_RESTART;
+            libc::sigaction(signal, &raw const action, ptr::null_mut());
         }
     }
 }
