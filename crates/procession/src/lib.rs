@@ -267,7 +267,7 @@ pub fn audit() -> Result<Audit> {
 
 /// The README's example is compiled like those of the documentation.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 pub struct Readme;
 
 /// What the macros expand to; not for use by hand.
