@@ -1,4 +1,4 @@
-//! What a thread does last of all, when its variables are destroyed.
+//! What a thread does last of all: when a panic unwinds, and when its variables are destroyed.
 
 use procession::*;
 use std::{cell::OnceCell, thread};
@@ -56,4 +56,24 @@ pub(super) fn a_thread_that_ends_can_still_send() {
         assert_eq!(queue.get().unwrap(), "goodbye");
     }
     assert_eq!(*mutex.lock().unwrap(), 2);
+}
+
+/// What it maps in its last moment.
+struct Last(Pool, Sender<Vec<u8>>);
+
+impl Drop for Last {
+    fn drop(&mut self) {
+        self.1.send(&self.0.map(|n: u8| n + 1, [1, 2]).unwrap()).unwrap();
+    }
+}
+
+pub(super) fn a_pool_is_used_for_the_first_time_while_a_panic_unwinds() {
+    let (sender, receiver) = channel().unwrap();
+    let last = Last(Pool::new(1).unwrap(), sender);
+    let thread = thread::spawn(move || {
+        let _last = last;
+        std::panic::resume_unwind(Box::new("on purpose"));
+    });
+    assert!(thread.join().is_err());
+    assert_eq!(receiver.recv().unwrap(), [2, 3]);
 }

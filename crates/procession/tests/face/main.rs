@@ -14,6 +14,8 @@ mod traits;
 fn main() -> ExitCode {
     begin::begin();
     procession_testing::run(tests![
+        // First of all: it's about what nothing in this process has done before.
+        ending::a_pool_is_used_for_the_first_time_while_a_panic_unwinds,
         extremes::capacities,
         extremes::indices,
         extremes::timeouts,
