@@ -94,7 +94,6 @@ pub struct Error(Arc<Inner>);
 /// A result with this library's [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
-/// What errors are made of, for the crates that make them: a kind, and how one travels.
 impl Error {
     /// An error of the given kind.
     #[doc(hidden)]
@@ -144,10 +143,7 @@ impl Error {
     pub fn kind(&self) -> ErrorKind {
         self.0.kind
     }
-}
 
-/// What went wrong, as far as a program can act on it.
-impl Error {
     /// Whether the program forgot to call `init()`.
     pub fn is_not_initialised(&self) -> bool {
         self.0.kind == ErrorKind::NotInitialised
