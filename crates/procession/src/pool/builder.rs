@@ -3,10 +3,11 @@
 use super::{
     Pool,
     batch::Limits,
+    life::Initial,
     settings::{Settings, retries},
     size::PoolSize,
 };
-use crate::{task::Initializer, worker::Initial};
+use crate::task::Initializer;
 use procession_core::{Result, start::StartMethod};
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
