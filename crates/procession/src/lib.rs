@@ -54,7 +54,7 @@
 //! | who dies | what happens |
 //! |---|---|
 //! | a process started by [`Process::spawn`] | [`join`](Process::join) gives [`TaskError::Died`] with its [`ExitStatus`], or the value, if the function had returned |
-//! | one that had started others | they run on, unless they were started with [`kill_on_drop`](Builder::kill_on_drop) |
+//! | one that had started others | they run on, unless they were started with [`kill_on_drop`](ProcessBuilder::kill_on_drop) |
 //! | a worker of a [`Pool`] | the task that it was running gives [`TaskError::Died`]; tasks that were only queued with it run elsewhere, and it's replaced |
 //! | one that owns a [`Pool`] | its workers end; who waits with a [`PoolHandle`] gets an error |
 //! | one that submitted with a [`PoolHandle`] | what it submitted runs; nobody hears of the result |
@@ -201,7 +201,7 @@ pub use pool::{
     AsyncResult, Imap, Pool, PoolBuilder, PoolHandle, PoolSize, PoolStatistics, Progress, RemoteResult,
     TaskOptions, WorkerState, WorkerStatistics,
 };
-pub use process::{Builder, Process, Stdio};
+pub use process::{Process, ProcessBuilder, Stdio};
 #[doc(inline)]
 pub use procession_core::{
     Audit, Error, Result,
@@ -267,7 +267,7 @@ pub fn audit() -> Result<Audit> {
 
 /// The README's example is compiled like those of the documentation.
 #[cfg(doctest)]
-#[doc = include_str!("../../../README.md")]
+#[doc = include_str!("../README.md")]
 pub struct Readme;
 
 /// What the macros expand to; not for use by hand.

@@ -62,6 +62,10 @@ struct Seen {
 
 fn install_hook() {
     static HOOK: Once = Once::new();
+    // A thread that is panicking may not. (A value that it decodes while it unwinds may panic with the hook that there is.)
+    if HOOK.is_completed() || std::thread::panicking() {
+        return;
+    }
     HOOK.call_once(|| {
         let previous = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {

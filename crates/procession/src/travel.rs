@@ -70,7 +70,8 @@ impl Outgoing {
 
     #[cold]
     fn take(&self) -> Vec<Arc<Share>> {
-        SENT.with_borrow_mut(|sent| sent.split_off(self.outer.len as usize))
+        let taken = SENT.try_with(|sent| sent.borrow_mut().split_off(self.outer.len as usize));
+        taken.expect("a thread that has put handles there has the place")
     }
 }
 
@@ -90,10 +91,11 @@ pub(crate) fn receiving<T>(shares: &[Arc<Share>], decode: impl FnOnce() -> T) ->
     struct Restore(Vec<Arc<Share>>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            RECEIVED.replace(std::mem::take(&mut self.0));
+            let _ = RECEIVED.try_with(|received| received.replace(std::mem::take(&mut self.0)));
         }
     }
-    let _restore = Restore(RECEIVED.replace(shares.to_vec()));
+    // A thread that is ending has no place for them: each of them is an error then.
+    let _restore = RECEIVED.try_with(|received| Restore(received.replace(shares.to_vec())));
     decode()
 }
 
@@ -105,7 +107,11 @@ pub(crate) fn send<S: Serializer>(share: &Arc<Share>, serializer: S) -> Result<S
             "a handle of a shared object travels only in messages between processes of its family: as an argument or a result",
         ));
     }
-    SENT.with_borrow_mut(|sent| sent.push(share.clone()));
+    if SENT.try_with(|sent| sent.borrow_mut().push(share.clone())).is_err() {
+        return Err(ser::Error::custom(
+            "a thread that is ending can't send handles of shared objects any more",
+        ));
+    }
     Sending { len: sending.len + 1, ..sending }.set();
     serializer.serialize_u32(sending.len - sending.start)
 }
@@ -116,7 +122,7 @@ pub(crate) fn receive<'de, D: Deserializer<'de>, T>(
     make: impl FnOnce(Arc<Share>) -> procession_core::Result<T>,
 ) -> Result<T, D::Error> {
     let number = u32::deserialize(deserializer)?;
-    let share = RECEIVED.with_borrow(|received| received.get(number as usize).cloned());
+    let share = RECEIVED.try_with(|received| received.borrow().get(number as usize).cloned()).ok().flatten();
     let share =
         share.ok_or_else(|| de::Error::custom("these bytes aren't a message with this handle in it"))?;
     make(share).map_err(de::Error::custom)

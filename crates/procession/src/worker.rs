@@ -1,20 +1,10 @@
 //! Inside a worker: which one it is, and what its pool's initializer made there.
 
-use crate::{
-    codec, panics,
-    task::{Initializer, verdict},
-};
-use procession_core::{
-    Handle, Parcel, Result, Share,
-    pool::{Worker, task_number},
-    start::{Descriptor, Function, FunctionId, Verdict},
-};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use procession_core::pool::task_number;
 use std::{
     any::{Any, type_name},
     cell::Cell,
-    marker::PhantomData,
-    sync::{Arc, OnceLock},
+    sync::OnceLock,
 };
 
 /// Who a worker is; see [`current`].
@@ -31,6 +21,12 @@ pub struct Current {
 }
 
 static INDEX: OnceLock<usize> = OnceLock::new();
+
+/// From now on this process is that worker.
+pub(crate) fn begin(index: usize) {
+    // It becomes one only once.
+    let _ = INDEX.set(index);
+}
 
 /// Which worker this process is; `None` if it isn't one.
 ///
@@ -92,110 +88,7 @@ pub fn try_state<T: 'static>() -> Option<&'static T> {
     STATE.get()?.downcast_ref()
 }
 
-/// A pool's initializer and its arguments.
-#[derive(Clone, Debug)]
-pub(crate) struct Initial {
-    function: FunctionId,
-    arguments: Parcel,
-}
-
-impl Initial {
-    pub(crate) fn new<F: Initializer<Args>, Args: Serialize + DeserializeOwned>(
-        args: &Args,
-    ) -> Result<Initial> {
-        Ok(Initial { function: Entry::<F, Args>::DESCRIPTOR.id()?, arguments: codec::pack(args)? })
-    }
-}
-
-struct Entry<F, Args>(PhantomData<(F, Args)>);
-
-impl<F: Initializer<Args>, Args: DeserializeOwned> Entry<F, Args> {
-    const DESCRIPTOR: &'static Descriptor =
-        &Descriptor::new(type_name::<(Initial, F, Args)>, initialise::<F, Args>);
-}
-
-/// Runs an initializer and keeps what it returns.
-fn initialise<F: Initializer<Args>, Args: DeserializeOwned>(
-    arguments: &[u8],
-    shares: &[Arc<Share>],
-    result: &mut Parcel,
-) -> Verdict {
-    let made = panics::catch(|| codec::decode::<Args>(arguments, shares).map(F::call));
-    match made {
-        Ok(Ok(state)) => {
-            STATE.set(Some(Box::leak(Box::new(state))));
-            Verdict::Value
-        }
-        Ok(Err(e)) => verdict(Ok(Err(e)), result),
-        Err(info) => verdict(Err(info), result),
-    }
-}
-
-/// What a new worker is told.
-#[derive(Serialize, Deserialize)]
-pub(crate) struct Assignment {
-    link: (u64, u64),
-    index: usize,
-    has_memory_limit: bool,
-    /// The initializer, whose arguments follow.
-    initializer: Option<[u8; 16]>,
-}
-
-impl Assignment {
-    pub(crate) fn new(
-        link: Handle,
-        index: usize,
-        has_memory_limit: bool,
-        initial: Option<&Initial>,
-    ) -> Assignment {
-        let initializer = initial.map(|initial| initial.function.to_bytes());
-        Assignment { link: (link.offset, link.generation), index, has_memory_limit, initializer }
-    }
-
-    /// The argument of a worker process.
-    pub(crate) fn pack(&self, initial: Option<&Initial>) -> Result<Parcel> {
-        let mut argument = codec::pack(self)?;
-        if let Some(Initial { arguments, .. }) = initial {
-            argument.bytes.extend_from_slice(&arguments.bytes);
-            argument.shares.clone_from(&arguments.shares);
-        }
-        Ok(argument)
-    }
-
-    /// What a worker process runs.
-    pub(crate) fn function() -> Result<FunctionId> {
-        const SERVE: &Descriptor = &Descriptor::new(type_name::<Assignment>, serve);
-        SERVE.id()
-    }
-}
-
-/// The life of a worker. Its result says why it didn't become ready, if it didn't.
-fn serve(argument: &[u8], shares: &[Arc<Share>], result: &mut Parcel) -> Verdict {
-    let mut life = || -> Result<Verdict> {
-        let (assignment, arguments) = codec::decode_first::<Assignment>(argument)?;
-        let (offset, generation) = assignment.link;
-        let _ = INDEX.set(assignment.index);
-        let mut worker = Worker::attach(Handle { offset, generation })?;
-        if assignment.has_memory_limit {
-            worker.note_starvation();
-        }
-        if let Some(name) = assignment.initializer {
-            let initializer = Function::resolve(FunctionId::parse(&name)?)?;
-            let verdict = initializer.run(arguments, shares, result);
-            if verdict != Verdict::Value {
-                return Ok(verdict);
-            }
-        }
-        worker.serve()?;
-        Ok(Verdict::Value)
-    };
-    match life() {
-        Ok(verdict) => verdict,
-        // Its pool has gone meanwhile.
-        Err(e) if e.is_closed() => Verdict::Value,
-        Err(e) => {
-            eprintln!("procession: a worker of a pool ends: {e}");
-            Verdict::refuse(&e, result)
-        }
-    }
+/// Keeps what the initializer made, for the tasks of this thread.
+pub(crate) fn keep(state: impl Any) {
+    STATE.set(Some(Box::leak(Box::new(state))));
 }

@@ -220,7 +220,7 @@ fn serve_oneself() {
 }
 
 /// A process that dies at the point. Executed, so that it's armed before it joins its family.
-fn victim(point: KillPoint) -> procession::Builder {
+fn victim(point: KillPoint) -> procession::ProcessBuilder {
     Process::builder().start_method(StartMethod::Spawn).env(MEMBER, point.name())
 }
 

@@ -102,9 +102,7 @@ fn every_outcome_comes_back() {
     let error = handle.map(|n: u32| if n == 7 { panic!("at {n}") } else { n }, 0..20).unwrap_err();
     assert!(matches!(&error, TaskError::Panicked(info) if info.message() == "at 7"), "{error}");
     let later = handle.apply_async(double, (4,)).unwrap();
-    while !later.ready() {
-        std::thread::yield_now();
-    }
+    assert!(later.wait(Duration::MAX) && later.ready());
     assert_eq!((later.get().unwrap(), later.get_timeout(Duration::ZERO).unwrap()), (8, Some(8)));
 }
 

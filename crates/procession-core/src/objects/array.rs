@@ -247,6 +247,7 @@ impl<T: Pod> Array<T> {
 }
 
 /// A part of an [`Array`], for its holder alone; released when it's dropped.
+#[must_use = "a guard that is dropped releases the lock at once"]
 pub struct ArrayGuard<'a, T: Pod> {
     array: &'a Array<T>,
     part: usize,

@@ -86,6 +86,7 @@ impl<T: Pod> Mutex<T> {
 }
 
 /// Access to what a [`Mutex`] protects; releases it when it's dropped.
+#[must_use = "a guard that is dropped releases the lock at once"]
 pub struct MutexGuard<'a, T: Pod> {
     mutex: &'a Mutex<T>,
     panics: Panics,
@@ -99,7 +100,7 @@ unsafe impl<T: Pod + Sync> Sync for MutexGuard<'_, T> {}
 
 impl<'a, T: Pod> MutexGuard<'a, T> {
     /// The lock that it's of.
-    pub fn mutex(&self) -> &'a Mutex<T> {
+    pub(crate) fn mutex(&self) -> &'a Mutex<T> {
         self.mutex
     }
 }

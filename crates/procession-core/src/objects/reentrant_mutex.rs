@@ -99,6 +99,7 @@ impl<T: Pod> ReentrantMutex<T> {
 /// Access to what a [`ReentrantMutex`] protects; releases it when the last one of the thread is dropped.
 ///
 /// Dereferences to a [`Cell`], because a thread may have several.
+#[must_use = "a guard that is dropped releases the lock at once"]
 pub struct ReentrantMutexGuard<'a, T: Pod> {
     mutex: &'a ReentrantMutex<T>,
     panics: Panics,

@@ -181,6 +181,7 @@ impl<T: Pod> RwLock<T> {
 }
 
 /// Access to what a [`RwLock`] protects, to read it; releases it when it's dropped.
+#[must_use = "a guard that is dropped releases the lock at once"]
 pub struct ReadGuard<'a, T: Pod> {
     lock: &'a RwLock<T>,
     /// By this process's reference its readers are found if it dies: also if the guard is leaked.
@@ -190,6 +191,7 @@ pub struct ReadGuard<'a, T: Pod> {
 }
 
 /// Access to what a [`RwLock`] protects, to change it; releases it when it's dropped.
+#[must_use = "a guard that is dropped releases the lock at once"]
 pub struct WriteGuard<'a, T: Pod> {
     lock: &'a RwLock<T>,
     panics: Panics,

@@ -170,6 +170,7 @@ impl<T: Pod> Value<T> {
 }
 
 /// A copy of a [`Value`], which becomes the value when this is dropped, if it was changed; until then the lock is held.
+#[must_use = "a guard that is dropped releases the lock at once"]
 pub struct ValueGuard<'a, T: Pod> {
     value: &'a Value<T>,
     copy: T,
@@ -178,6 +179,10 @@ pub struct ValueGuard<'a, T: Pod> {
     /// The thread that took the lock releases it.
     not_send: PhantomData<*mut ()>,
 }
+
+// SAFETY: bounds, lifetime: it's a reference to the value, and a copy. Aliasing: shared references to the guard give only shared
+// references to that copy, which is plain data.
+unsafe impl<T: Pod + Sync> Sync for ValueGuard<'_, T> {}
 
 impl<T: Pod> Deref for ValueGuard<'_, T> {
     type Target = T;

@@ -28,12 +28,12 @@ impl<S: 'static, R: 'static> Connection<S, R> {
         (self.sender, self.receiver)
     }
 
-    /// The end for sending.
+    /// The end for sending; its [`len`](Sender::len) and [`statistics`](Sender::statistics) are of what goes that way.
     pub fn sender(&self) -> &Sender<S> {
         &self.sender
     }
 
-    /// The end for receiving.
+    /// The end for receiving; its [`len`](Receiver::len) and [`statistics`](Receiver::statistics) are of what comes this way.
     pub fn receiver(&self) -> &Receiver<R> {
         &self.receiver
     }
@@ -45,6 +45,24 @@ impl<S: 'static, R: 'static> Connection<S, R> {
     /// The same.
     pub fn send_bytes(&self, message: &[u8]) -> Result<(), SendError> {
         self.sender.send_bytes(message)
+    }
+
+    /// As [`Sender::try_send_bytes`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn try_send_bytes(&self, message: &[u8]) -> Result<bool, SendError> {
+        self.sender.try_send_bytes(message)
+    }
+
+    /// As [`Sender::send_bytes_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn send_bytes_timeout(&self, message: &[u8], timeout: Duration) -> Result<bool, SendError> {
+        self.sender.send_bytes_timeout(message, timeout)
     }
 
     /// As [`Sender::reserve`].
@@ -63,6 +81,24 @@ impl<S: 'static, R: 'static> Connection<S, R> {
     /// The same.
     pub fn recv_bytes(&self) -> Result<Vec<u8>, RecvError> {
         self.receiver.recv_bytes()
+    }
+
+    /// As [`Receiver::try_recv_bytes`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn try_recv_bytes(&self) -> Result<Option<Vec<u8>>, RecvError> {
+        self.receiver.try_recv_bytes()
+    }
+
+    /// As [`Receiver::recv_bytes_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// The same.
+    pub fn recv_bytes_timeout(&self, timeout: Duration) -> Result<Option<Vec<u8>>, RecvError> {
+        self.receiver.recv_bytes_timeout(timeout)
     }
 
     /// As [`Receiver::recv_bytes_into`].

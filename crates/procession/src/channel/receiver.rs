@@ -106,11 +106,35 @@ impl<T> Receiver<T> {
     /// [`RecvError::Disconnected`], [`RecvError::Failed`].
     #[inline]
     pub fn recv_bytes(&self) -> Result<Vec<u8>, RecvError> {
+        Ok(self.recv_bytes_until(Deadline::NEVER)?.expect("a wait without a deadline ends with a message"))
+    }
+
+    /// Receives a message as bytes if there is one now.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`recv_bytes`](Receiver::recv_bytes).
+    pub fn try_recv_bytes(&self) -> Result<Option<Vec<u8>>, RecvError> {
+        self.recv_bytes_until(Deadline::PASSED)
+    }
+
+    /// Receives a message as bytes, waiting for at most `timeout`.
+    ///
+    /// # Errors
+    ///
+    /// Those of [`recv_bytes`](Receiver::recv_bytes).
+    pub fn recv_bytes_timeout(&self, timeout: Duration) -> Result<Option<Vec<u8>>, RecvError> {
+        self.recv_bytes_until(Deadline::after(timeout))
+    }
+
+    #[inline]
+    fn recv_bytes_until(&self, deadline: Deadline) -> Result<Option<Vec<u8>>, RecvError> {
         let mut bytes = Vec::new();
-        match self.inner.receive(&mut bytes, Deadline::NEVER)? {
-            Some(Received::Message(message)) => Ok(message.to_vec()?),
-            _ => Ok(bytes),
-        }
+        Ok(match self.inner.receive(&mut bytes, deadline)? {
+            Some(Received::Message(message)) => Some(message.to_vec()?),
+            Some(Received::Inline) => Some(bytes),
+            None => None,
+        })
     }
 
     /// Receives a message as bytes, appended to a vector that can be used again and again: how many there were.

@@ -86,6 +86,16 @@ impl<T> Sender<T> {
         Ok(())
     }
 
+    /// Sends bytes if there is room now: whether they were sent.
+    pub fn try_send_bytes(&self, message: &[u8]) -> Result<bool, SendError> {
+        Ok(self.inner.send(message, &[], Deadline::PASSED)?)
+    }
+
+    /// Sends bytes, waiting for room for at most `timeout`: whether they were sent.
+    pub fn send_bytes_timeout(&self, message: &[u8], timeout: Duration) -> Result<bool, SendError> {
+        Ok(self.inner.send(message, &[], Deadline::after(timeout))?)
+    }
+
     /// Room for a message of `len` bytes, to be written in place and then [committed](Reservation::commit). A long one is
     /// received where it was written, without having been copied. What is in it at first is of no meaning.
     ///

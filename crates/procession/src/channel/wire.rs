@@ -21,12 +21,12 @@ const KEPT: usize = 64 << 10;
 /// Runs `f` with an empty buffer.
 #[inline]
 pub(crate) fn with_buffer<R>(f: impl FnOnce(&mut Vec<u8>) -> R) -> R {
-    // Taken out: `f` may run a value's own code, which may come here as well.
-    let mut buffer = BUFFER.take();
+    // Taken out: `f` may run a value's own code, which may come here as well. A thread that is ending has none.
+    let mut buffer = BUFFER.try_with(Cell::take).unwrap_or_default();
     buffer.clear();
     let result = f(&mut buffer);
     if buffer.capacity() <= KEPT {
-        BUFFER.set(buffer);
+        let _ = BUFFER.try_with(|kept| kept.set(buffer));
     }
     result
 }

@@ -1,9 +1,6 @@
 //! Keys and values as bytes, and back.
 
-use crate::{
-    channel::{RecvError, wire},
-    codec,
-};
+use crate::{channel::wire, codec};
 use procession_core::{Error, ErrorKind, Result, Share};
 use serde::{Serialize, de::DeserializeOwned};
 use std::{any::type_name, cell::Cell, sync::Arc};
@@ -58,10 +55,7 @@ pub(crate) fn encode<V: Serialize + 'static>(value: &V, bytes: &mut Vec<u8>) -> 
 #[inline(always)]
 pub(crate) fn decode<V: DeserializeOwned + 'static>(bytes: &[u8], shares: &[Arc<Share>]) -> Result<V> {
     match wire::plain_value(bytes) {
-        Some(value) => value.map_err(|error| match error {
-            RecvError::Undecodable { error, .. } | RecvError::Failed(error) => error,
-            error => Error::new(ErrorKind::Codec, error.to_string()),
-        }),
+        Some(value) => value.map_err(Error::from),
         None => codec::decode(bytes, shares),
     }
 }

@@ -162,12 +162,13 @@ impl<T: Serialize + DeserializeOwned + 'static> List<T> {
     }
 
     /// All values as they were at one moment, in their order.
-    #[doc(alias = "to_vec")]
+    pub fn to_vec(&self) -> Result<Vec<T>> {
+        self.inner.items()?.iter().map(|(bytes, shares)| decode(bytes, shares)).collect()
+    }
+
+    /// All values as they were at one moment, in their order, one by one.
     pub fn iter(&self) -> Result<std::vec::IntoIter<T>> {
-        let items = self.inner.items()?;
-        let values: Vec<T> =
-            items.iter().map(|(bytes, shares)| decode(bytes, shares)).collect::<Result<_>>()?;
-        Ok(values.into_iter())
+        Ok(self.to_vec()?.into_iter())
     }
 }
 

@@ -3,10 +3,11 @@
 use super::{
     Pool,
     batch::Limits,
+    life::Initial,
     settings::{Settings, retries},
     size::PoolSize,
 };
-use crate::{task::Initializer, worker::Initial};
+use crate::task::Initializer;
 use procession_core::{Result, start::StartMethod};
 use serde::{Serialize, de::DeserializeOwned};
 use std::time::Duration;
@@ -114,7 +115,7 @@ impl PoolBuilder {
         self
     }
 
-    /// The most bytes of private memory that each worker may have; see [`Builder::memory_limit`](crate::Builder::memory_limit).
+    /// The most bytes of private memory that each worker may have; see [`ProcessBuilder::memory_limit`](crate::ProcessBuilder::memory_limit).
     ///
     /// A task that needs more gives [`TaskError::OutOfMemory`](crate::TaskError::OutOfMemory), and its worker is replaced. (In a Rust
     /// program that is: code in other languages may take a failed allocation in other ways.)

@@ -162,6 +162,11 @@ impl<R: DeserializeOwned> RemoteResult<R> {
         self.wait_until(Deadline::after(timeout)).transpose()
     }
 
+    /// Waits until the task is done, one way or the other, for at most `timeout`: whether it is.
+    pub fn wait(&self, timeout: Duration) -> bool {
+        self.receive(Deadline::after(timeout)).is_some()
+    }
+
     /// Whether the task is done, one way or the other. Doesn't wait.
     pub fn ready(&self) -> bool {
         self.receive(Deadline::PASSED).is_some()

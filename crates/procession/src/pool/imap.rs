@@ -15,7 +15,7 @@ use serde::de::DeserializeOwned;
 use std::{
     collections::VecDeque,
     fmt,
-    iter::Fuse,
+    iter::{Fuse, FusedIterator},
     sync::Arc,
     time::{Duration, Instant},
 };
@@ -178,6 +178,8 @@ impl<I: Iterator, R: DeserializeOwned> Iterator for Imap<I, R> {
         )
     }
 }
+
+impl<I: Iterator, R: DeserializeOwned> FusedIterator for Imap<I, R> {}
 
 impl<I: Iterator, R> Drop for Imap<I, R> {
     fn drop(&mut self) {

@@ -12,6 +12,7 @@ mod given;
 mod hand_out;
 mod handle;
 mod imap;
+mod life;
 mod locked;
 mod map;
 mod map_async;

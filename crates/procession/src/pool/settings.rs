@@ -1,7 +1,6 @@
 //! What a pool was told to be.
 
-use super::{batch::Limits, size::PoolSize};
-use crate::worker::Initial;
+use super::{batch::Limits, life::Initial, size::PoolSize};
 use procession_core::{Error, ErrorKind, Result, start::StartMethod};
 use std::time::Duration;
 

@@ -31,7 +31,9 @@ impl PoolSize {
         let text = match self {
             PoolSize { max: 0, .. } => "a pool needs at least one worker".to_string(),
             _ if min > max => format!("workers({min}..={max}): the least must not be more than the most"),
-            _ if max >= SLOTS => format!("workers({max}): a family has at most {SLOTS} processes"),
+            _ if max >= SLOTS => {
+                format!("workers({max}): a family has at most {SLOTS} processes, with this one")
+            }
             _ => return Ok(self),
         };
         Err(Error::new(ErrorKind::InvalidArgument, text))

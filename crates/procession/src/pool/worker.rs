@@ -3,10 +3,11 @@
 use super::{
     batch::Piece,
     given::{Front, Given},
+    life::Assignment,
     settings::Settings,
     sink::{Effects, Sink},
 };
-use crate::{TaskError, worker::Assignment};
+use crate::TaskError;
 use procession_core::{
     Deadline, Owner, Result, Signal, now,
     pool::{Inbox, Link, Report, Stamps, Ticket},

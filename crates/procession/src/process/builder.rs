@@ -17,7 +17,7 @@ use std::{
     sync::OnceLock,
 };
 
-/// Settings for a new process; made by [`Process::builder`], used up by [`spawn`](Builder::spawn).
+/// Settings for a new process; made by [`Process::builder`], used up by [`spawn`](ProcessBuilder::spawn).
 ///
 /// ```standalone_crate
 /// # fn main() -> procession::Result<()> {
@@ -38,7 +38,7 @@ use std::{
 /// ```
 #[derive(Debug, Default)]
 #[must_use]
-pub struct Builder {
+pub struct ProcessBuilder {
     name: String,
     daemon: bool,
     method: Option<StartMethod>,
@@ -52,29 +52,29 @@ pub struct Builder {
     stdio: [Stdio; 3],
 }
 
-impl Builder {
+impl ProcessBuilder {
     /// Its name: in messages, and (the first 15 bytes) in `ps`.
-    pub fn name(mut self, name: impl Into<String>) -> Builder {
+    pub fn name(mut self, name: impl Into<String>) -> ProcessBuilder {
         self.name = name.into();
         self
     }
 
     /// Whether the root's orderly exit ends it (true) or waits for it (false, the default). When the root is killed it
     /// ends either way.
-    pub fn daemon(mut self, daemon: bool) -> Builder {
+    pub fn daemon(mut self, daemon: bool) -> ProcessBuilder {
         self.daemon = daemon;
         self
     }
 
     /// Whether dropping its [`Process`] kills it. So does the death of the process that holds the `Process`.
-    pub fn kill_on_drop(mut self, kill_on_drop: bool) -> Builder {
+    pub fn kill_on_drop(mut self, kill_on_drop: bool) -> ProcessBuilder {
         self.kill_on_drop = kill_on_drop;
         self
     }
 
     /// How it's started. The default is what [`set_start_method`](crate::set_start_method) says.
     #[doc(alias = "get_context")]
-    pub fn start_method(mut self, method: StartMethod) -> Builder {
+    pub fn start_method(mut self, method: StartMethod) -> ProcessBuilder {
         self.method = Some(method);
         self
     }
@@ -84,26 +84,26 @@ impl Builder {
     ///
     /// An allocation beyond it fails, and a Rust program that can't allocate aborts; so joining it gives
     /// [`Died`](crate::TaskError::Died) with SIGABRT. What others have isn't touched.
-    pub fn memory_limit(mut self, bytes: u64) -> Builder {
+    pub fn memory_limit(mut self, bytes: u64) -> ProcessBuilder {
         self.memory_limit = Some(bytes);
         self
     }
 
     /// How nice it's to others that want a processor, from -20 to 19 (the nicest). The default is the starter's. Less than
     /// that takes a privilege; without it, joining gives [`Failed`](crate::TaskError::Failed).
-    pub fn nice(mut self, nice: i32) -> Builder {
+    pub fn nice(mut self, nice: i32) -> ProcessBuilder {
         self.nice = Some(nice);
         self
     }
 
     /// The processors that it may run on, by number. The default is the starter's.
-    pub fn cpu_affinity(mut self, cpus: impl IntoIterator<Item = usize>) -> Builder {
+    pub fn cpu_affinity(mut self, cpus: impl IntoIterator<Item = usize>) -> ProcessBuilder {
         self.cpus = Some(cpus.into_iter().collect());
         self
     }
 
     /// Sets an environment variable for it. By the forkserver, what runs before [`init`](crate::init) doesn't see it.
-    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Builder {
+    pub fn env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> ProcessBuilder {
         self.environment.push((name.as_ref().to_owned(), Some(value.as_ref().to_owned())));
         self
     }
@@ -112,7 +112,7 @@ impl Builder {
     pub fn envs<K: AsRef<OsStr>, V: AsRef<OsStr>>(
         mut self,
         variables: impl IntoIterator<Item = (K, V)>,
-    ) -> Builder {
+    ) -> ProcessBuilder {
         for (name, value) in variables {
             self = self.env(name, value);
         }
@@ -120,37 +120,37 @@ impl Builder {
     }
 
     /// Keeps an environment variable of this process from it.
-    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> Builder {
+    pub fn env_remove(mut self, name: impl AsRef<OsStr>) -> ProcessBuilder {
         self.environment.push((name.as_ref().to_owned(), None));
         self
     }
 
-    /// Keeps all environment variables of this process from it, except for those set with [`env`](Builder::env).
-    pub fn env_clear(mut self) -> Builder {
+    /// Keeps all environment variables of this process from it, except for those set with [`env`](ProcessBuilder::env).
+    pub fn env_clear(mut self) -> ProcessBuilder {
         self.clear_environment = true;
         self
     }
 
     /// The directory that it starts in.
-    pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> Builder {
+    pub fn current_dir(mut self, dir: impl Into<PathBuf>) -> ProcessBuilder {
         self.current_dir = Some(dir.into());
         self
     }
 
     /// Its standard input.
-    pub fn stdin(mut self, stdio: impl Into<Stdio>) -> Builder {
+    pub fn stdin(mut self, stdio: impl Into<Stdio>) -> ProcessBuilder {
         self.stdio[0] = stdio.into();
         self
     }
 
     /// Its standard output.
-    pub fn stdout(mut self, stdio: impl Into<Stdio>) -> Builder {
+    pub fn stdout(mut self, stdio: impl Into<Stdio>) -> ProcessBuilder {
         self.stdio[1] = stdio.into();
         self
     }
 
     /// Its standard error.
-    pub fn stderr(mut self, stdio: impl Into<Stdio>) -> Builder {
+    pub fn stderr(mut self, stdio: impl Into<Stdio>) -> ProcessBuilder {
         self.stdio[2] = stdio.into();
         self
     }

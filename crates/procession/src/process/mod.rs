@@ -3,7 +3,7 @@
 mod builder;
 mod stdio;
 
-pub use builder::Builder;
+pub use builder::ProcessBuilder;
 pub use stdio::Stdio;
 
 use crate::{TaskError, error, task::Task};
@@ -67,8 +67,8 @@ type Left = (Verdict, Parcel);
 
 impl Process<()> {
     /// A process with settings of its own.
-    pub fn builder() -> Builder {
-        Builder::default()
+    pub fn builder() -> ProcessBuilder {
+        ProcessBuilder::default()
     }
 }
 
@@ -88,7 +88,7 @@ impl<R: Serialize + DeserializeOwned> Process<R> {
         A: Serialize + DeserializeOwned,
         F: Task<A, Output = R>,
     {
-        Builder::default().spawn(f, args)
+        ProcessBuilder::default().spawn(f, args)
     }
 
     /// Waits until the process has ended, and gives what the function returned.

@@ -1,7 +1,12 @@
 //! What a new process's standard streams are.
 
 use procession_core::{Error, ErrorKind, Result};
-use std::{fs::File, io, os::fd::OwnedFd};
+use std::{
+    fs::File,
+    io::{self, PipeReader, PipeWriter},
+    os::fd::OwnedFd,
+    process::{ChildStderr, ChildStdin, ChildStdout},
+};
 
 /// What a standard stream of a new process is: like [`std::process::Stdio`], which can't be used here because it
 /// doesn't show what it holds.
@@ -53,14 +58,15 @@ impl Stdio {
     }
 }
 
-impl From<OwnedFd> for Stdio {
-    fn from(fd: OwnedFd) -> Stdio {
-        Stdio(Kind::Fd(fd))
-    }
+macro_rules! from {
+    ($($type:ty),*) => {
+        $(impl From<$type> for Stdio {
+            fn from(stream: $type) -> Stdio {
+                Stdio(Kind::Fd(stream.into()))
+            }
+        })*
+    };
 }
 
-impl From<File> for Stdio {
-    fn from(file: File) -> Stdio {
-        Stdio(Kind::Fd(file.into()))
-    }
-}
+// What one process writes, another may read: a pipe, or what `take_stdout` and the like gave.
+from!(OwnedFd, File, PipeReader, PipeWriter, ChildStdin, ChildStdout, ChildStderr);

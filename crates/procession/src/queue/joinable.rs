@@ -8,6 +8,7 @@ use crate::{
 };
 use procession_core::{
     Deadline, Error, ErrorKind, Result,
+    select::select,
     stream::{self, Limits},
 };
 use serde::{Serialize, de::DeserializeOwned};
@@ -199,6 +200,16 @@ impl<T: Serialize + DeserializeOwned + 'static> JoinableQueue<T> {
     /// Gets the next item, in any runtime for futures: nothing is blocked while there is none.
     pub async fn get_async(&self) -> Result<Lease<T>, RecvError> {
         until_ready(|| self.source(), || self.try_get()).await
+    }
+
+    /// Waits for at most `timeout` until there is an item, or the queue is closed and there won't be any: whether that is so. Takes
+    /// nothing: another may be faster to get it.
+    ///
+    /// # Errors
+    ///
+    /// [`is_forked`](Error::is_forked).
+    pub fn poll(&self, timeout: Duration) -> Result<bool> {
+        Ok(select(&[self.source()], 0, Deadline::after(timeout))?.is_some())
     }
 
     fn get_until(&self, deadline: Deadline) -> Result<Option<Lease<T>>, RecvError> {

@@ -268,6 +268,7 @@ struct Batch {
 /// All of these:
 ///
 /// - [`RecvError::Closed`]: the queue has been closed, and is empty.
+/// - [`RecvError::Undecodable`]: the item's own code refuses to decode it. It has been taken out; the queue stays usable.
 /// - [`RecvError::Failed`]: there is no memory for a copy; this is a plain fork ([`is_forked`](Error::is_forked)).
 impl<T: Serialize + DeserializeOwned + 'static> Queue<T> {
     /// Gets the next item. Waits while there is none.

@@ -7,7 +7,8 @@ use std::fmt;
 ///
 /// Poisoned means that who held it died or panicked: what it protects may be half changed. The lock has been taken all the
 /// same, as in [`std::sync`]: [`into_inner`](LockError::into_inner) gives the guard. Like every error of this library it becomes
-/// an [`Error`] by `?`.
+/// an [`Error`] by `?`. (It has the guard, so it can't leave the lock's scope as it is: for a `Box<dyn Error>` there is
+/// `map_err(Error::from)`.)
 ///
 /// ```standalone_crate
 /// # fn main() -> procession::Result<()> {

@@ -32,7 +32,9 @@ fn main() -> ExitCode {
 }
 
 fn all<T: serde::Serialize + serde::de::DeserializeOwned + 'static>(list: &List<T>) -> Vec<T> {
-    list.iter().unwrap().collect()
+    let values: Vec<T> = list.iter().unwrap().collect();
+    assert_eq!(values.len(), list.to_vec().unwrap().len());
+    values
 }
 
 fn every_operation() {

@@ -184,6 +184,22 @@ pub(super) fn bytes_and_in_place() {
         assert_eq!(*receiver.recv_in_place().unwrap(), vec![7; size]);
     }
     assert!(receiver.is_empty());
+    // Without waiting, and for a while.
+    let (near, far) = pipe::<u8>().unwrap();
+    assert!(near.try_recv_bytes().unwrap().is_none() && near.recv_bytes_timeout(SOON).unwrap().is_none());
+    for size in [3, 1 << 20] {
+        assert!(
+            far.try_send_bytes(&vec![1; size]).unwrap()
+                && far.send_bytes_timeout(&vec![2; size], SOON).unwrap()
+        );
+        assert_eq!(near.try_recv_bytes().unwrap().unwrap(), vec![1; size]);
+        assert_eq!(near.recv_bytes_timeout(Duration::MAX).unwrap().unwrap(), vec![2; size]);
+    }
+    while far.try_send_bytes(&[0; 1 << 20]).unwrap() {}
+    assert!(!far.send_bytes_timeout(&[0; 1 << 20], SOON).unwrap(), "it's full");
+    drop(near);
+    assert!(matches!(far.try_send_bytes(&[]), Err(SendError::Disconnected)));
+    drop(far);
     let message = sender.reserve(1 << 20).unwrap();
     message.commit().unwrap();
     let received = receiver.recv_in_place().unwrap();

@@ -158,11 +158,12 @@ pub(super) fn closed_waits_for_what_may_come_back() {
     let victim = Process::spawn(take_and_wait, (queue.clone(), 0, ready.clone())).unwrap();
     ready.wait().unwrap();
     queue.close().unwrap();
-    assert!(queue.try_get().unwrap().is_none());
+    assert!(queue.try_get().unwrap().is_none() && !queue.poll(Duration::ZERO).unwrap(), "it may come back");
     let consumer = Process::spawn(consume, (queue.clone(),)).unwrap();
     until_waiting(1, || queue.statistics().waiters.len());
     victim.kill().unwrap();
     assert_eq!(consumer.join().unwrap(), [1]);
+    assert!(queue.poll(Duration::MAX).unwrap(), "the end can be got");
     assert!(matches!(queue.get(), Err(RecvError::Closed)));
     assert!(is_killed(victim.join()));
 }

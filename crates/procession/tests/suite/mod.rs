@@ -271,6 +271,13 @@ pub(crate) fn standard_streams_can_be_piped() {
     process.take_stderr().unwrap().read_to_string(&mut err).unwrap();
     process.join().unwrap();
     assert_eq!((out.as_str(), err.as_str()), ("out in", "err in"));
+    // What one writes another reads.
+    let mut writer = Process::builder().stdout(Stdio::piped()).spawn(|| print!("through"), ()).unwrap();
+    let reader = Process::builder()
+        .stdin(writer.take_stdout().unwrap())
+        .spawn(|| std::io::read_to_string(std::io::stdin()).unwrap(), ());
+    assert_eq!(reader.unwrap().join().unwrap(), "through");
+    writer.join().unwrap();
 }
 
 pub(crate) fn many_at_once() {
