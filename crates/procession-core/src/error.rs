@@ -143,7 +143,7 @@ impl Error {
         self.0.kind == ErrorKind::Unsupported
     }
 
-    /// Whether a deadline passed.
+    /// Whether a task ran longer than it may. (Waiting with a timeout isn't an error when that passes: it gives `None` or `false`.)
     pub fn is_timeout(&self) -> bool {
         self.0.kind == ErrorKind::TimedOut
     }
@@ -165,7 +165,7 @@ impl Error {
 
     /// Whether a task or a process did not give its value: a `TaskError` that `?` made into this.
     pub fn is_task_failed(&self) -> bool {
-        self.0.kind == ErrorKind::TaskFailed
+        matches!(self.0.kind, ErrorKind::TaskFailed | ErrorKind::TimedOut)
     }
 
     /// Whether the thread asked for a lock that it has already, and would have waited for itself.

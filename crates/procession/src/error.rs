@@ -47,6 +47,7 @@ impl From<TaskError> for Error {
     fn from(error: TaskError) -> Error {
         match error {
             TaskError::Codec(error) | TaskError::Failed(error) => error,
+            TaskError::TimedOut => Error::new(ErrorKind::TimedOut, error.to_string()),
             error => Error::new(ErrorKind::TaskFailed, error.to_string()),
         }
     }

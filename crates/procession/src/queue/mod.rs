@@ -20,8 +20,9 @@ use std::{borrow::Borrow, marker::PhantomData, time::Duration};
 
 /// A queue that any number of processes put items into and get them out of, each once and in order.
 ///
-/// A handle is both ends in one, so there is no end of the stream but [`close`](Queue::close). Handles are cheap to clone, and travel
-/// like any other; the queue ends with the last of them.
+/// A handle is both ends in one, so there is no end of the stream but [`close`](Queue::close): consumers wait for as long as it isn't
+/// closed, even if nobody is left who puts anything (a [`channel`](crate::channel) has two ends, and ends by itself). Handles are cheap to
+/// clone, and travel like any other; the queue ends with the last of them.
 ///
 /// # Process death
 ///

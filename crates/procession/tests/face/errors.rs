@@ -29,6 +29,8 @@ pub(super) fn every_error_becomes_the_general_one() {
     drop(guard);
     let process = Process::spawn(|| -> () { panic!("on purpose") }, ()).unwrap();
     assert!(general(process.join()).is_task_failed());
+    let late = general::<()>(Err(TaskError::TimedOut));
+    assert!(late.is_timeout() && late.is_task_failed());
 }
 
 /// Into what programs and other libraries have for errors of all kinds.

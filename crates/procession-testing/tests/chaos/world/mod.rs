@@ -37,7 +37,8 @@ pub(crate) fn work(world: World, pool: PoolHandle, seed: u64, depth: u32) -> Tal
         let rng = &mut rng;
         let what = rng.below(11);
         // Many of the short ones in a row, so that who is killed is likely to be in the middle of one.
-        for _ in 0..if what < 6 { rng.below(100) } else { 1 } {
+        let times = [100, 100, 100, 100, 10, 10, 10].get(what).map_or(1, |most| rng.below(*most));
+        for _ in 0..times {
             match what {
                 0 | 1 => world.bank.deed(rng, &mut tally),
                 2 | 3 => world.archive.deed(rng, &mut tally),
