@@ -205,7 +205,7 @@ impl Stream {
     /// Gives the message of this process's entry back, for another to have; unless it was delivered, and that once too often.
     pub(super) fn give_back(&self, index: u32, was_delivered: bool) -> Result<()> {
         let (entry, state) = self.own(index)?;
-        let deliveries = state.deliveries - u8::from(!was_delivered);
+        let deliveries = state.deliveries.saturating_sub(u8::from(!was_delivered));
         if self.leases().is_last(deliveries) {
             self.lose(entry, state);
         } else if entry.change(state, State { owner: 0, deliveries, phase: Phase::Returned, ..state }) {
