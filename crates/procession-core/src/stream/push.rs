@@ -160,7 +160,7 @@ impl Stream {
     /// Gives the ring other bytes.
     fn resize(&self, producing: &mut Producing<'_>, data: &mut Data, capacity: usize) -> Result<Room> {
         // Not for ever: others wait for the lock that this process has, and a consumer may have been stopped.
-        let Some(consuming) = self.consume(Deadline::PASSED)? else { return Ok(Room::Busy) };
+        let Some(consuming) = self.consume(Deadline::PASSED) else { return Ok(Room::Busy) };
         let (arena, before) = (self.arena, self.record.place());
         let load = producing.look(data.capacity())?;
         // Before there's anything to take back.
