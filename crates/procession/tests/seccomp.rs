@@ -2,10 +2,17 @@
 
 use procession::{Pool, Process, StartMethod, TaskError};
 use procession_testing::{raise, tests};
-use std::process::{Command, ExitCode};
+use std::{
+    fs::File,
+    os::fd::AsRawFd,
+    process::{Command, ExitCode},
+};
 
 const REFUSED: &str = "REFUSED_SYSTEM_CALLS";
 const ERRNO: &str = "REFUSED_WITH";
+
+/// Has the program try to found a family, and fork.
+const FOUNDING: &str = "FOUNDING_FAILS";
 
 fn main() -> ExitCode {
     let is_root = std::env::var_os("PROCESSION_CHILD").is_none();
@@ -14,6 +21,9 @@ fn main() -> ExitCode {
         refuse(&names.split(',').map(number).collect::<Vec<_>>(), errno);
     }
     procession::init();
+    if std::env::var_os(FOUNDING).is_some() {
+        return forks_after_a_failed_founding();
+    }
     if std::env::var_os(REFUSED).is_some() {
         return match work() {
             Ok(()) => ExitCode::SUCCESS,
@@ -27,6 +37,7 @@ fn main() -> ExitCode {
         nothing_needs_the_newer_ones,
         clone3_is_the_c_librarys,
         without_pidfds_the_first_use_says_so,
+        forks_keep_what_they_have_where_no_family_was_founded,
     ])
 }
 
@@ -109,4 +120,31 @@ fn without_pidfds_the_first_use_says_so() {
         let (done, text) = run("pidfd_open", errno);
         assert!(!done && text.contains("pidfd_open"), "{text}");
     }
+}
+
+/// Without threads there is no family; and no number of a descriptor that it would have had may be a stranger's in a fork.
+fn forks_after_a_failed_founding() -> ExitCode {
+    let error = Process::spawn(|| (), ()).unwrap_err();
+    assert!(error.is_unsupported(), "{error}");
+    let files: Vec<File> = (0..20).map(|_| File::open("/dev/null").unwrap()).collect();
+    // SAFETY: the copy, of a process with one thread, does nothing but look at what it has, and exit.
+    unsafe {
+        let child = libc::fork();
+        if child == 0 {
+            let are_open = files.iter().all(|file| libc::fcntl(file.as_raw_fd(), libc::F_GETFD) >= 0);
+            libc::_exit(i32::from(!are_open));
+        }
+        let mut status = -1;
+        assert_eq!(libc::waitpid(child, &raw mut status, 0), child);
+        assert_eq!(status, 0, "a descriptor of the fork is closed");
+    }
+    ExitCode::SUCCESS
+}
+
+fn forks_keep_what_they_have_where_no_family_was_founded() {
+    let output = Command::new("/proc/self/exe")
+        .envs([(REFUSED, "clone3"), (ERRNO, &libc::EPERM.to_string()), (FOUNDING, "1")])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }

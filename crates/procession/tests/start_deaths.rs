@@ -2,7 +2,9 @@
 
 use procession::{Process, TaskError};
 use procession_testing::{Census, Rng, children, forkserver, kill, stop, tests};
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
+    fs::{self, File},
     process::ExitCode,
     sync::atomic::{AtomicUsize, Ordering::Relaxed},
     thread,
@@ -17,6 +19,7 @@ fn main() -> ExitCode {
         a_forkserver_serves_all_settings,
         what_ends_with_its_handle_lives_as_long,
         killed_starters_leave_nothing_that_should_end_with_them,
+        starts_without_descriptors_leave_no_zombies,
     ])
 }
 
@@ -209,4 +212,54 @@ fn a_stopped_forkserver_is_replaced() {
             scope.spawn(|| start_until(|| forkserver() != Some(first)));
         }
     });
+}
+
+/// Takes all descriptors that this process may have but so many, until it's dropped.
+struct FewDescriptors {
+    files: Vec<File>,
+    before: Rlimit,
+}
+
+impl FewDescriptors {
+    fn new(left: usize) -> FewDescriptors {
+        let before = getrlimit(Resource::Nofile);
+        let open = fs::read_dir("/proc/self/fd").unwrap();
+        let numbers = open.map(|entry| entry.unwrap().file_name().to_str().unwrap().parse::<u64>().unwrap());
+        let limit = Some(numbers.max().unwrap() + 10);
+        setrlimit(Resource::Nofile, Rlimit { current: limit, ..before }).unwrap();
+        let mut files: Vec<File> = std::iter::from_fn(|| File::open("/dev/null").ok()).collect();
+        files.truncate(files.len() - left);
+        FewDescriptors { files, before }
+    }
+}
+
+impl Drop for FewDescriptors {
+    fn drop(&mut self) {
+        self.files.clear();
+        setrlimit(Resource::Nofile, self.before).unwrap();
+    }
+}
+
+/// Children that have ended and were not reaped.
+fn zombies() -> usize {
+    let stat = |child| fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
+    children().into_iter().filter(|child| stat(*child).contains(") Z ")).count()
+}
+
+fn starts_without_descriptors_leave_no_zombies() {
+    start_until(|| forkserver().is_some());
+    let (mut good, mut failed) = (0, 0);
+    for left in 1..8 {
+        let _few = FewDescriptors::new(left);
+        for _ in 0..10 {
+            match Process::spawn(|| (), ()) {
+                Ok(process) => {
+                    good += usize::from(process.join().is_ok());
+                }
+                Err(_) => failed += 1,
+            }
+        }
+    }
+    assert!(good > 0 && failed > 0, "{good} good, {failed} failed");
+    start_until(|| zombies() == 0);
 }

@@ -171,7 +171,8 @@ impl Children {
             None => {
                 let key = child.owner.to_bits();
                 let running = lock(&self.running);
-                // Not after another who waited has seen the end. If it fails, another has put it back.
+                // Not after another who waited has seen the end. If it fails, another has put it back; or the kernel has no memory, and
+                // the monitor looks now and then.
                 if running.contains_key(&key) {
                     let _ = self.watch(fd, key);
                 }

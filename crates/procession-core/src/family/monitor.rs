@@ -12,7 +12,8 @@ use crate::{
 use rustix::{event::epoll, process::Signal};
 use std::{io, mem::MaybeUninit, time::Duration};
 
-/// How often it looks for children that did not reach `init()` in time.
+/// How often it looks at all children: whether they reached `init()` in time; and whether they have ended, for those that can't be
+/// watched for want of the kernel's memory.
 const TICK: Duration = Duration::from_secs(5);
 
 /// Starts the thread.
@@ -33,6 +34,9 @@ fn watch(arena: &Arena, root: &Root, next_tick: &mut Deadline) -> bool {
         *next_tick = Deadline::after(TICK);
         for child in children.all() {
             child.check_due(arena);
+            if child.settle(arena).is_some() {
+                children.remove(&child);
+            }
         }
     }
     let mut went_well = true;

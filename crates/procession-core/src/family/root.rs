@@ -21,7 +21,7 @@ pub(crate) struct Root {
     /// The end that children inherit.
     lifeline: OwnedFd,
     /// The end that keeps them alive; never read nor written.
-    _alive: OwnedFd,
+    _alive: Alive,
     pub(crate) children: Children,
     pub(crate) forkserver: ForkServer,
     /// Where requests of members arrive.
@@ -31,8 +31,26 @@ pub(crate) struct Root {
     pub(crate) depth: u32,
 }
 
-/// The descriptor of the lifeline's write end, for the fork handler; -1 before there is one.
+/// The descriptor of the lifeline's write end, for the fork handler; -1 where there is none.
 static ALIVE: AtomicI32 = AtomicI32::new(-1);
+
+/// The lifeline's write end, known to the fork handler as long as it's open.
+#[derive(Debug)]
+struct Alive(#[expect(dead_code, reason = "it's there to be open")] OwnedFd);
+
+impl Alive {
+    fn new(fd: OwnedFd) -> Alive {
+        ALIVE.store(fd.as_raw_fd(), Ordering::Release);
+        Alive(fd)
+    }
+}
+
+impl Drop for Alive {
+    fn drop(&mut self) {
+        // The family wasn't founded after all; the number may be a stranger's next.
+        ALIVE.store(-1, Ordering::Release);
+    }
+}
 
 impl Root {
     /// Founds a family with this process as its root.
@@ -70,7 +88,6 @@ impl Root {
         let pair = |e: rustix::io::Errno| Error::system("could not create the socket for requests", e);
         let (incoming, requests) = socket::pair(PATIENCE).map_err(pair)?;
         children.watch_requests(&incoming).map_err(system("could not watch for requests"))?;
-        ALIVE.store(alive.as_raw_fd(), Ordering::Release);
         static HANDLERS: Once = Once::new();
         HANDLERS.call_once(|| {
             // SAFETY: bounds: both functions take no arguments and never unwind. Aliasing: they touch atomics and
@@ -82,7 +99,7 @@ impl Root {
         });
         let root = Root {
             lifeline,
-            _alive: alive,
+            _alive: Alive::new(alive),
             children,
             forkserver: ForkServer::default(),
             incoming,

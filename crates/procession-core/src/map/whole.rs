@@ -131,13 +131,7 @@ impl Map {
 
     /// Removes all entries at once, and gives their memory back.
     pub fn clear(&self) -> Result<()> {
-        let arena = self.for_locks()?;
-        self.clear_all(arena)
-    }
-
-    /// The same, whoever asks for it.
-    pub(crate) fn clear_all(&self, arena: &'static Arena) -> Result<()> {
-        let record = self.shared.get();
+        let (arena, record) = (self.for_locks()?, self.shared.get());
         let growing = self.growing(arena)?;
         let all = self.lock_all(arena, &growing)?;
         // All that goes is this process's before it's nobody's: so it's freed, whatever happens.

@@ -8,7 +8,7 @@ use crate::{
     family,
     sys::clock::Deadline,
 };
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 
 /// Where all workers of a pool ring for their owner.
 ///
@@ -21,8 +21,33 @@ pub struct Inbox {
     arena: &'static Arena,
     pub(super) offset: u64,
     record: &'static PoolRecord,
-    /// Whether the record's block has been given back.
-    is_free: AtomicBool,
+    /// How many threads are in `wait_for_result`, and `FREE` once the record's block has been given back. In private memory, since the
+    /// shared count may be another pool's by then.
+    attending: AtomicU64,
+}
+
+const FREE: u64 = 1 << 63;
+
+/// While this is there, a thread looks after the pool's workers, and they know.
+struct Attending<'a>(&'a Inbox);
+
+impl Attending<'_> {
+    /// `None` if the record is another pool's, or nobody's.
+    fn begin(inbox: &Inbox) -> Option<Attending<'_>> {
+        if inbox.attending.fetch_add(1, SeqCst) & FREE != 0 {
+            inbox.attending.fetch_sub(1, SeqCst);
+            return None;
+        }
+        inbox.record.attended.fetch_add(1, SeqCst);
+        Some(Attending(inbox))
+    }
+}
+
+impl Drop for Attending<'_> {
+    fn drop(&mut self) {
+        self.0.record.attended.fetch_sub(1, SeqCst);
+        self.0.attending.fetch_sub(1, SeqCst);
+    }
 }
 
 impl Inbox {
@@ -36,20 +61,13 @@ impl Inbox {
         let block = arena.alloc_stable(Stable::Pool)?;
         let record: &PoolRecord = arena.record(block)?;
         record.attended.store(0, Relaxed);
-        Ok(Inbox { arena, offset: block.offset(), record, is_free: AtomicBool::new(false) })
+        Ok(Inbox { arena, offset: block.offset(), record, attending: AtomicU64::new(0) })
     }
 
     /// Waits until `ready` gives something: it's called after every result, and after every death. It must look after the
     /// workers as well, and once more afterwards: while anybody waits here, they don't ring for the dispatcher.
     pub fn wait_for_result<T>(&self, deadline: Deadline, ready: impl FnMut() -> Option<T>) -> Option<T> {
-        struct Attending<'a>(&'a PoolRecord);
-        impl Drop for Attending<'_> {
-            fn drop(&mut self) {
-                self.0.attended.fetch_sub(1, SeqCst);
-            }
-        }
-        self.record.attended.fetch_add(1, SeqCst);
-        let _attending = Attending(self.record);
+        let _attending = Attending::begin(self);
         self.record.results.wait_until(deadline, ready)
     }
 
@@ -78,14 +96,8 @@ impl Inbox {
     /// Gives back the memory of a pool that has ended, though threads may still look at it: as workers may that still end. The block's
     /// class makes that harmless.
     pub fn free(&self) {
-        // Somebody still looks for results: then its drop does it.
-        if self.record.attended.load(SeqCst) == 0 {
-            self.give_back();
-        }
-    }
-
-    fn give_back(&self) {
-        if !self.is_free.swap(true, SeqCst)
+        // Where somebody still looks for results, the drop does it.
+        if self.attending.compare_exchange(0, FREE, SeqCst, SeqCst).is_ok()
             && let Ok(family) = family::current()
             && let Ok(block) = family.arena.block(self.offset)
         {
@@ -96,6 +108,6 @@ impl Inbox {
 
 impl Drop for Inbox {
     fn drop(&mut self) {
-        self.give_back();
+        self.free();
     }
 }

@@ -52,7 +52,8 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        self.0.report.waiting.fetch_sub(1, AcqRel);
+        // Where the link has ended meanwhile, the record may be another's, which has none to take away.
+        let _ = self.0.report.waiting.fetch_update(AcqRel, Relaxed, |waiting| waiting.checked_sub(1));
     }
 }
 

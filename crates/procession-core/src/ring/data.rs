@@ -32,12 +32,6 @@ impl Data {
         Data { base, capacity }
     }
 
-    /// For tests, in private memory.
-    #[cfg(all(test, not(loom)))]
-    pub(super) fn of(base: NonNull<u8>, capacity: usize) -> Data {
-        Data { base, capacity }
-    }
-
     #[inline]
     pub(crate) fn capacity(&self) -> usize {
         self.capacity

@@ -1,87 +1,21 @@
 //! A ring with any number of processes on each side: each side has a lock that survives its holder, and a cursor that is changed
 //! with one store.
 
+use super::{
+    held::{Consuming, Producing},
+    progress::{Cursor, Load},
+};
 use crate::{
     atomic::{
         AtomicU64,
-        Ordering::{Acquire, Relaxed, Release},
+        Ordering::{Acquire, Relaxed},
+        fence,
     },
-    error::{Error, Result},
-    kill_point::kill_point,
+    error::Result,
     members::Tag,
     sync::{Census, EventCount, Locked, RawMutex},
     sys::clock::Deadline,
 };
-
-/// How far one side has come: how many messages ever went by, and how many bytes. Both wrap around; only differences of less than
-/// half of their range are ever used.
-///
-/// One word: bits 32..64 the messages, bits 0..32 the bytes in units of eight.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Cursor {
-    messages: u32,
-    units: u32,
-}
-
-/// All frames are a multiple of it.
-const UNIT: usize = 8;
-
-impl Cursor {
-    #[inline]
-    fn load(word: &AtomicU64) -> Cursor {
-        let bits = word.load(Acquire);
-        Cursor { messages: (bits >> 32) as u32, units: bits as u32 }
-    }
-
-    #[inline]
-    fn to_bits(self) -> u64 {
-        u64::from(self.messages) << 32 | u64::from(self.units)
-    }
-
-    /// The position in the ring's bytes.
-    #[inline]
-    pub(crate) fn position(self) -> u64 {
-        u64::from(self.units) * UNIT as u64
-    }
-
-    #[inline]
-    fn advanced(self, messages: u32, bytes: usize) -> Cursor {
-        Cursor {
-            messages: self.messages.wrapping_add(messages),
-            units: self.units.wrapping_add((bytes / UNIT) as u32),
-        }
-    }
-
-    /// Which of the two words of a side's `bulk` belongs to the cursor.
-    #[inline]
-    fn parity(self) -> usize {
-        self.messages as usize & 1
-    }
-}
-
-/// What lies between two cursors.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Load {
-    pub(crate) messages: usize,
-    pub(crate) bytes: usize,
-}
-
-impl Load {
-    /// # Errors
-    ///
-    /// Corrupted when no correct member can have written the cursors.
-    #[inline]
-    fn between(head: Cursor, tail: Cursor, capacity: usize) -> Result<Load> {
-        let messages = tail.messages.wrapping_sub(head.messages) as usize;
-        let units = tail.units.wrapping_sub(head.units) as usize;
-        // Each message takes a unit at least.
-        if units > capacity / UNIT || messages > units || (units > 0 && messages == 0) {
-            let text = format_args!("a ring of {capacity} bytes has cursors {head:?} and {tail:?}");
-            return Err(Error::corrupted(text));
-        }
-        Ok(Load { messages, bytes: units * UNIT })
-    }
-}
 
 /// The shared part. What others look at lies apart from what only the holder of a lock needs.
 ///
@@ -94,17 +28,17 @@ impl Load {
 #[derive(Debug)]
 #[repr(C)]
 pub(crate) struct LockedRing {
-    tail: Shown,
-    head: Shown,
-    producers: Side,
-    consumers: Side,
+    pub(super) tail: Shown,
+    pub(super) head: Shown,
+    pub(super) producers: Side,
+    pub(super) consumers: Side,
 }
 
 /// What the other side looks at.
 #[derive(Debug)]
 #[repr(C, align(128))]
-struct Shown {
-    at: AtomicU64,
+pub(super) struct Shown {
+    pub(super) at: AtomicU64,
     /// Changes with the cursor: who waits for that sleeps here.
     change: EventCount,
 }
@@ -112,10 +46,10 @@ struct Shown {
 /// What is for the holder of a side's lock.
 #[derive(Debug)]
 #[repr(C, align(128))]
-struct Side {
-    lock: RawMutex,
+pub(super) struct Side {
+    pub(super) lock: RawMutex,
     /// Where the other side's cursor was when somebody last looked: a cache.
-    seen: AtomicU64,
+    pub(super) seen: AtomicU64,
     /// How many bytes of blocks outside of the ring ever went by: for the cursor with this parity. So the one store of the cursor
     /// commits this as well.
     bulk: [AtomicU64; 2],
@@ -134,13 +68,13 @@ impl Side {
     }
 
     #[inline]
-    fn bulk(&self, at: Cursor) -> u64 {
+    pub(super) fn bulk(&self, at: Cursor) -> u64 {
         self.bulk[at.parity()].load(Relaxed)
     }
 
     /// Prepares `bulk` for the cursor that comes after `at`.
     #[inline]
-    fn carry(&self, at: Cursor, next: Cursor, more: u64) {
+    pub(super) fn carry(&self, at: Cursor, next: Cursor, more: u64) {
         debug_assert!(more == 0 || at.parity() != next.parity(), "the word of a cursor that is committed");
         if at.parity() != next.parity() {
             self.bulk[next.parity()].store(self.bulk(at).wrapping_add(more), Relaxed);
@@ -210,13 +144,13 @@ impl LockedRing {
             let head = Cursor::load(&self.head.at);
             let now = Cursor::load(&self.tail.at);
             if now == tail {
-                return tail.messages.wrapping_sub(head.messages);
+                return tail.messages_since(head);
             }
             tail = now;
         }
-        // So busy that any number was right at some time meanwhile.
-        let head = Cursor::load(&self.head.at);
-        tail.messages.wrapping_sub(head.messages).min(i32::MAX as u32)
+        // So busy that about as many as at any time meanwhile will do. The consumers may have come further by now than the producers
+        // had when they were looked at.
+        tail.messages_since(Cursor::load(&self.head.at))
     }
 
     /// Takes the producers' lock; `None` when the deadline passed first.
@@ -283,139 +217,9 @@ impl LockedRing {
         let tail = Cursor::load(&self.tail.at);
         let load = Load::between(head, tail, capacity)?;
         let copied = copy(head.position(), load.bytes);
-        crate::atomic::fence(Acquire);
-        let now = Cursor::load(&self.head.at);
-        let passed = now.units.wrapping_sub(head.units) as usize * UNIT;
+        fence(Acquire);
+        let passed = Cursor::load(&self.head.at).bytes_since(head);
         Ok((copied, passed.min(load.bytes), load.bytes))
-    }
-}
-
-/// The producers' lock is held.
-#[derive(Debug)]
-pub(crate) struct Producing<'a> {
-    ring: &'a LockedRing,
-    at: Cursor,
-    /// Where the consumers were when somebody last looked.
-    seen: Cursor,
-}
-
-impl<'a> Producing<'a> {
-    #[inline]
-    pub(crate) fn position(&self) -> u64 {
-        self.at.position()
-    }
-
-    /// What the ring holds, or held when somebody last looked.
-    #[inline]
-    pub(crate) fn load(&self, capacity: usize) -> Result<Load> {
-        Load::between(self.seen, self.at, capacity)
-    }
-
-    /// Looks where the consumers are: what the ring holds.
-    #[inline]
-    pub(crate) fn look(&mut self, capacity: usize) -> Result<Load> {
-        let seen = Cursor::load(&self.ring.head.at);
-        let load = Load::between(seen, self.at, capacity)?;
-        self.ring.producers.seen.store(seen.to_bits(), Relaxed);
-        self.seen = seen;
-        Ok(load)
-    }
-
-    /// How many bytes lie in blocks outside of the ring, for messages that are in it.
-    pub(crate) fn bulk(&self) -> u64 {
-        let (ring, head) = (self.ring, Cursor::load(&self.ring.head.at));
-        ring.producers.bulk(self.at).wrapping_sub(ring.consumers.bulk(head))
-    }
-
-    /// Commits `messages` that take `bytes` of the ring, and `bulk` outside of it, with one store.
-    #[inline]
-    pub(crate) fn commit(&mut self, messages: u32, bytes: usize, bulk: u64) {
-        let next = self.at.advanced(messages, bytes);
-        self.ring.producers.carry(self.at, next, bulk);
-        kill_point!(RingBeforeCommit);
-        self.ring.tail.at.store(next.to_bits(), Release);
-        kill_point!(RingAfterCommit);
-        self.at = next;
-    }
-}
-
-impl Drop for Producing<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.ring.producers.lock.unlock();
-    }
-}
-
-/// The consumers' lock is held.
-#[derive(Debug)]
-pub(crate) struct Consuming<'a> {
-    ring: &'a LockedRing,
-    at: Cursor,
-    /// Where the producers were when somebody last looked.
-    seen: Cursor,
-    is_recovered: bool,
-}
-
-impl Consuming<'_> {
-    #[inline]
-    pub(crate) fn position(&self) -> u64 {
-        self.at.position()
-    }
-
-    /// Whether the lock's former holder died: it may have been about to take something.
-    pub(crate) fn is_recovered(&self) -> bool {
-        self.is_recovered
-    }
-
-    /// Which message comes next.
-    pub(crate) fn number(&self) -> u32 {
-        self.at.messages
-    }
-
-    /// Whether everything has been taken that was there when somebody last looked.
-    #[inline]
-    pub(crate) fn is_dry(&self) -> bool {
-        self.seen == self.at
-    }
-
-    /// What there is to take.
-    #[inline]
-    pub(crate) fn load(&mut self, capacity: usize) -> Result<Load> {
-        if self.is_dry() {
-            self.look();
-        }
-        match Load::between(self.at, self.seen, capacity) {
-            Ok(load) => Ok(load),
-            // Of one who was killed between two stores, the cache may be old.
-            Err(_) => {
-                self.look();
-                Load::between(self.at, self.seen, capacity)
-            }
-        }
-    }
-
-    #[inline]
-    fn look(&mut self) {
-        self.seen = Cursor::load(&self.ring.tail.at);
-        self.ring.consumers.seen.store(self.seen.to_bits(), Relaxed);
-    }
-
-    /// Takes `messages` that take `bytes` of the ring, and `bulk` outside of it, with one store.
-    #[inline]
-    pub(crate) fn retire(&mut self, messages: u32, bytes: usize, bulk: u64) {
-        let next = self.at.advanced(messages, bytes);
-        self.ring.consumers.carry(self.at, next, bulk);
-        kill_point!(RingBeforeRetire);
-        self.ring.head.at.store(next.to_bits(), Release);
-        kill_point!(RingAfterRetire);
-        self.at = next;
-    }
-}
-
-impl Drop for Consuming<'_> {
-    #[inline]
-    fn drop(&mut self) {
-        self.ring.consumers.lock.unlock();
     }
 }
 

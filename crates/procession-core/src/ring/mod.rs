@@ -6,7 +6,9 @@
 mod cursor;
 mod data;
 mod frame;
+mod held;
 mod locked;
+mod progress;
 mod spsc;
 #[cfg(all(test, not(loom)))]
 mod tests;
@@ -14,5 +16,7 @@ mod tests;
 pub(crate) use cursor::Ring;
 pub(crate) use data::Data;
 pub(crate) use frame::{FRAME_HEADER, Frame, Frames, SKIP, cut_off, frame_space, header, parse_header};
-pub(crate) use locked::{Consuming, Load, LockedRing, Producing};
+pub(crate) use held::{Consuming, Producing};
+pub(crate) use locked::LockedRing;
+pub(crate) use progress::Load;
 pub(crate) use spsc::{Consumer, Producer, snapshot};

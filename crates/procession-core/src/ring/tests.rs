@@ -18,7 +18,7 @@ impl Memory {
     }
 
     fn data(&mut self) -> Data {
-        Data::of(NonNull::from(self.bytes.as_mut()).cast(), CAPACITY)
+        Data::at(NonNull::from(self.bytes.as_mut()).cast(), CAPACITY)
     }
 }
 

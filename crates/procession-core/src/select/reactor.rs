@@ -65,7 +65,9 @@ impl Reactor {
             let key = change.announce();
             // Either the notifier sees the bit, or the check sees that it's ready.
             barrier::heavy();
-            if check() { due.push(id) } else { unready.push((id, key)) }
+            // Whatever was scribbled into the arena, this thread goes on: who is woken sees for himself.
+            let is_ready = catch_unwind(AssertUnwindSafe(|| check())).unwrap_or(true);
+            if is_ready { due.push(id) } else { unready.push((id, key)) }
         }
         let mut waiting = self.lock();
         for (id, key) in unready {

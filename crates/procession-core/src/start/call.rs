@@ -258,7 +258,7 @@ impl CallRecord {
         prefix.extend_from_slice(&(len as u64).to_le_bytes());
         prefix.extend_from_slice(&listed);
         let own = arena.block(handle.offset)?;
-        let place = if RESULT_PREFIX + len <= own.size() - BYTES_AT {
+        let place = if BYTES_AT + RESULT_PREFIX + len <= own.size() {
             own.write(BYTES_AT, &prefix)?;
             own.write(BYTES_AT + prefix.len(), &result.bytes)?;
             IN_PLACE

@@ -227,25 +227,30 @@ impl Server {
         let (&SPARE, rest) = text.split_first()? else { return None };
         self.was_useful.store(true, Relaxed);
         let number = |at: usize| Some(u32::from_le_bytes(rest.get(at..at + 4)?.try_into().ok()?));
-        let forked = self.claim_cell(number(0)? as usize, number(4)?)?;
-        if orders.is_none() {
-            // This process had no room for another descriptor.
-            forked.see_off();
-        }
-        Some((forked, orders?))
-    }
-
-    fn claim_cell(&self, cell: usize, pid: u32) -> Option<Forked> {
+        let (cell, pid) = (number(0)? as usize, number(4)?);
         if !self.register.claim(cell, pid) {
             return None;
         }
-        match Pidfd::of_child(pid) {
-            Ok(pidfd) => Some(Forked { pid, pidfd }),
-            Err(_) => {
-                // No room, for now. It leaves by itself; the register remembers it.
-                self.register.put_back(cell, pid);
+        match (orders, Pidfd::of_child(pid)) {
+            (Some(orders), Ok(pidfd)) => Some((Forked { pid, pidfd }, orders)),
+            (orders, pidfd) => {
+                // This process had no room for another descriptor.
+                drop(orders);
+                self.see_off(cell, pid, pidfd);
                 None
             }
+        }
+    }
+
+    /// Reaps a claimed spare whose socket is closed: it has left or is about to. One that was stopped is left alone; the register
+    /// remembers it.
+    fn see_off(&self, cell: usize, pid: u32, pidfd: rustix::io::Result<Pidfd>) {
+        let has_left = match pidfd {
+            Ok(pidfd) => Forked { pid, pidfd }.see_off(),
+            Err(_) => spawn::reap_within(pid, MOMENT),
+        };
+        if !has_left {
+            self.register.put_back(cell, pid);
         }
     }
 
@@ -264,8 +269,8 @@ impl Server {
         }
         // Those that it didn't come to announce.
         for (cell, pid) in self.register.unclaimed() {
-            if let Some(spare) = self.claim_cell(cell, pid) {
-                spare.see_off();
+            if self.register.claim(cell, pid) {
+                self.see_off(cell, pid, Pidfd::of_child(pid));
             }
         }
     }
@@ -280,10 +285,12 @@ fn failure(text: &[u8]) -> Option<io::Error> {
 
 impl Forked {
     /// Reaps a spare whose socket is closed: it has left or is about to. It isn't killed, since its process id may be a
-    /// stranger's, where the kernel or somebody else reaped it before; so one that was stopped is left alone.
-    fn see_off(&self) {
-        if self.pidfd.wait_ended(Deadline::after(MOMENT)) {
+    /// stranger's, where the kernel or somebody else reaped it before; so one that was stopped is left alone. Whether it has left.
+    fn see_off(&self) -> bool {
+        let has_left = self.pidfd.wait_ended(Deadline::after(MOMENT));
+        if has_left {
             self.pidfd.reap();
         }
+        has_left
     }
 }

@@ -31,19 +31,19 @@ impl Stream {
     }
 
     /// Takes a message on lease: one that another didn't finish, or the next one.
-    pub(super) fn lease(&self, deadline: Deadline) -> Result<Option<Result<Leased>>> {
+    pub(super) fn lease(&self, deadline: Deadline) -> Result<Option<Leased>> {
         match self.lease_again(deadline)? {
             None => self.lease_next(deadline),
             leased => Ok(leased),
         }
     }
 
-    fn lease_next(&self, deadline: Deadline) -> Result<Option<Result<Leased>>> {
+    fn lease_next(&self, deadline: Deadline) -> Result<Option<Leased>> {
         let (record, arena) = (self.record, self.arena);
         if record.ring.is_empty() {
             return Ok(None);
         }
-        let Some(mut consuming) = self.consume(deadline)? else { return Ok(None) };
+        let Some(mut consuming) = self.consume(deadline) else { return Ok(None) };
         let data = record.place().data(arena)?;
         let Some(next) = next(&mut consuming, &data, 0)? else { return Ok(None) };
         let (index, entry) = record.leases.find_free(arena)?;
@@ -61,30 +61,26 @@ impl Stream {
         consuming.retire(1, next.end, lent.len);
         entry.state.store(State { phase: Phase::Leased, ..claimed }.to_bits(), Release);
         record.leases.hint.store(index + 1, Relaxed);
-        if self.ward.is_none() {
-            drop(consuming);
-            record.ring.departures().notify();
-            return Ok(Some(self.read(index, lent)));
-        }
-        let leased = self.read(index, lent);
+        // With the lock only where somebody must be kept out.
+        let leased = self.ward.is_some().then(|| self.read(index, lent));
         drop(consuming);
         record.ring.departures().notify();
-        Ok(Some(leased))
+        leased.unwrap_or_else(|| self.read(index, lent)).map(Some)
     }
 
     /// Keeps those out who free what the living have as well, once the manager has ended: while that is read. `None` until the deadline.
-    fn keep_closers_out(&self, deadline: Deadline) -> Result<Option<Option<Consuming<'_>>>> {
-        if self.ward.is_none() { Ok(Some(None)) } else { Ok(self.consume(deadline)?.map(Some)) }
+    fn keep_closers_out(&self, deadline: Deadline) -> Option<Option<Consuming<'_>>> {
+        if self.ward.is_none() { Some(None) } else { self.consume(deadline).map(Some) }
     }
 
     /// Takes one that a dead consumer had, or that was returned.
-    fn lease_again(&self, deadline: Deadline) -> Result<Option<Result<Leased>>> {
+    fn lease_again(&self, deadline: Deadline) -> Result<Option<Leased>> {
         let (leases, arena) = (self.leases(), self.arena);
         let deaths = arena.deaths();
         if leases.returned.load(Acquire) == 0 && self.deaths_seen().load(Relaxed) == deaths {
             return Ok(None);
         }
-        self.settle()?;
+        self.settle();
         leases.returned.store(0, SeqCst);
         let mut taken = None;
         for (index, entry) in leases.entries(arena) {
@@ -113,7 +109,7 @@ impl Stream {
                 phase: Phase::Leased,
                 ..state
             };
-            let Some(_reading) = self.keep_closers_out(deadline)? else {
+            let Some(_reading) = self.keep_closers_out(deadline) else {
                 leases.returned.store(1, SeqCst);
                 break;
             };
@@ -127,7 +123,7 @@ impl Stream {
         if leases.returned.load(Relaxed) != 0 {
             self.record.ring.arrivals().notify_one();
         }
-        Ok(taken)
+        taken.transpose()
     }
 
     /// Gives up a message that nobody gets any more.
@@ -151,14 +147,13 @@ impl Stream {
     }
 
     /// What a dead consumer was about to take when it died is in the ring again, or has been taken.
-    fn settle(&self) -> Result<()> {
+    fn settle(&self) {
         let arena = self.arena;
         let is_unsettled = |state: State| state.phase == Phase::Claimed && state.is_orphaned(arena);
         if self.leases().entries(arena).any(|(_, entry)| is_unsettled(entry.state())) {
             // Whoever takes the lock from it puts that right. Once for all entries: somebody else may have the lock for long.
-            drop(self.consume(Deadline::PASSED)?);
+            drop(self.consume(Deadline::PASSED));
         }
-        Ok(())
     }
 
     /// The message of an entry that is this process's. One that can't be read is lost.
@@ -205,7 +200,7 @@ impl Stream {
     /// Gives the message of this process's entry back, for another to have; unless it was delivered, and that once too often.
     pub(super) fn give_back(&self, index: u32, was_delivered: bool) -> Result<()> {
         let (entry, state) = self.own(index)?;
-        let deliveries = state.deliveries - u8::from(!was_delivered);
+        let deliveries = state.deliveries.saturating_sub(u8::from(!was_delivered));
         if self.leases().is_last(deliveries) {
             self.lose(entry, state);
         } else if entry.change(state, State { owner: 0, deliveries, phase: Phase::Returned, ..state }) {
@@ -217,27 +212,27 @@ impl Stream {
     }
 
     /// How many messages have been put and are neither done nor lost. Loses what the dead had for the last time.
-    pub(super) fn unfinished(&self) -> Result<usize> {
+    pub(super) fn unfinished(&self) -> usize {
         const LOOKS: usize = 8;
         let ring = &self.record.ring;
         let mut unfinished = 0;
         for _ in 0..LOOKS {
             let sent = ring.sent();
             // In this order: a message is in the table before it's taken from the ring.
-            unfinished = ring.messages() as usize + self.taken()?;
+            unfinished = ring.messages() as usize + self.taken();
             // What was put meanwhile, before what it was put for was finished, would be overlooked.
             if unfinished > 0 || ring.sent() == sent {
-                return Ok(unfinished);
+                return unfinished;
             }
         }
-        Ok(unfinished.max(1))
+        unfinished.max(1)
     }
 
     /// How many messages have been taken and are neither done nor lost.
-    fn taken(&self) -> Result<usize> {
+    fn taken(&self) -> usize {
         let (record, arena) = (self.record, self.arena);
         let mut taken = 0;
-        self.settle()?;
+        self.settle();
         for (_, entry) in record.leases.entries(arena) {
             let state = entry.state();
             let number = entry.number.load(Acquire);
@@ -250,7 +245,7 @@ impl Stream {
                 Phase::Leased | Phase::Returned => taken += 1,
             }
         }
-        Ok(taken)
+        taken
     }
 
     /// Whether somebody has something that may come back: another than this thread.

@@ -28,7 +28,7 @@ impl Stream {
     /// Takes the next message; what lay in the ring is appended to `out`.
     #[inline]
     pub(super) fn pop(&self, out: &mut Vec<u8>, deadline: Deadline) -> Result<Option<Popped>> {
-        let Some(mut consuming) = self.consume(deadline)? else { return Ok(None) };
+        let Some(mut consuming) = self.consume(deadline) else { return Ok(None) };
         let data = self.data()?;
         if consuming.is_dry() {
             self.found.hold_back(deadline);
@@ -73,7 +73,7 @@ impl Stream {
         ends: &mut Vec<usize>,
         deadline: Deadline,
     ) -> Result<()> {
-        let Some(mut consuming) = self.consume(deadline)? else { return Ok(()) };
+        let Some(mut consuming) = self.consume(deadline) else { return Ok(()) };
         let data = self.data()?;
         let (mut passed, mut count) = (0, 0);
         while count < most {
@@ -139,14 +139,12 @@ pub(super) fn next(consuming: &mut Consuming<'_>, data: &Data, passed: usize) ->
 
 impl StreamRecord {
     /// The consumers' lock; `None` when the deadline passed first. If its holder died, what it was doing is completed.
-    pub(super) fn consume(&self, arena: &Arena, deadline: Deadline) -> Result<Option<Consuming<'_>>> {
-        let consuming = self.ring.consume(arena.me().tag(), arena, deadline);
-        if let Some(consuming) = &consuming
-            && consuming.is_recovered()
-        {
-            self.leases.repair(arena, consuming.number())?;
+    pub(super) fn consume(&self, arena: &Arena, deadline: Deadline) -> Option<Consuming<'_>> {
+        let consuming = self.ring.consume(arena.me().tag(), arena, deadline)?;
+        if consuming.is_recovered() {
+            self.leases.repair(arena, |number| self.ring.was_taken(number));
         }
-        Ok(consuming)
+        Some(consuming)
     }
 
     /// Takes all messages and frees them: nobody will receive them. As long as the record is that of the stream: `state` is what its
@@ -162,7 +160,7 @@ impl StreamRecord {
 
     /// Takes one message, or one that somebody had and never finished: its block is this process's. `None` in the end.
     fn take_one(&self, arena: &Arena, own: Block<'_>, state: BlockState) -> Result<Option<Option<Lent>>> {
-        let Some(mut consuming) = self.consume(arena, Deadline::after(DRAINING))? else { return Ok(None) };
+        let Some(mut consuming) = self.consume(arena, Deadline::after(DRAINING)) else { return Ok(None) };
         if !own.is(state) {
             return Ok(None);
         }

@@ -47,7 +47,8 @@ enum Room {
 }
 
 impl Stream {
-    /// Commits as many of the frames, of which there is one at least, as there is room for.
+    /// Commits as many of the frames as there is room for. There is one at least; one of which bytes lie outside of the ring comes
+    /// alone.
     #[inline]
     pub(super) fn push(&self, frames: &[Frame<'_>], deadline: Deadline) -> Result<Pushed> {
         let Some(mut producing) = self.produce(deadline) else { return Ok(Pushed::Busy) };
@@ -57,43 +58,35 @@ impl Stream {
         let mut data = self.data()?;
         let (mut count, mut position) = (0, producing.position());
         let start = position;
-        for frame in frames {
-            if frame.bulk != 0 && count > 0 {
-                break;
-            }
+        'frames: for frame in frames {
             let space = frame_space(frame.payload.len());
-            let mut rest = data.contiguous(position);
-            let skipped = if space > rest { rest } else { 0 };
-            let taken = position.wrapping_sub(start) as usize;
-            if !self.has_room(
-                &mut producing,
-                count,
-                taken + skipped + space,
-                data.capacity(),
-                frame.bulk,
-                deadline,
-            )? {
-                if count > 0 {
-                    break;
+            let skipped = loop {
+                let rest = data.contiguous(position);
+                let skipped = if space > rest { rest } else { 0 };
+                let bytes = position.wrapping_sub(start) as usize + skipped + space;
+                if self.has_room(&mut producing, count, bytes, data.capacity(), frame.bulk, deadline)? {
+                    break skipped;
                 }
+                if count > 0 {
+                    break 'frames;
+                }
+                // A larger ring may still be too small, or it wasn't only for that.
                 match self.make_room(&mut producing, space, &mut data)? {
                     Room::Made => {}
                     Room::None => return Ok(Pushed::Full),
                     Room::Busy => return Ok(Pushed::Busy),
                 }
-                rest = data.contiguous(position);
-            }
-            if space > rest {
-                data.write_header(position, header(SKIP, rest - FRAME_HEADER));
-                position = position.wrapping_add(rest as u64);
+            };
+            if skipped != 0 {
+                data.write_header(position, header(SKIP, skipped - FRAME_HEADER));
+                position = position.wrapping_add(skipped as u64);
             }
             data.write_header(position, header(frame.kind, frame.payload.len()));
             data.write(position + FRAME_HEADER as u64, frame.payload);
             position = position.wrapping_add(space as u64);
             count += 1;
         }
-        let bulk = if count == 1 { frames[0].bulk } else { 0 };
-        producing.commit(count as u32, position.wrapping_sub(start) as usize, bulk);
+        producing.commit(count as u32, position.wrapping_sub(start) as usize, frames[0].bulk);
         drop(producing);
         let arrivals = self.record.ring.arrivals();
         if count == 1 {
@@ -160,7 +153,7 @@ impl Stream {
     /// Gives the ring other bytes.
     fn resize(&self, producing: &mut Producing<'_>, data: &mut Data, capacity: usize) -> Result<Room> {
         // Not for ever: others wait for the lock that this process has, and a consumer may have been stopped.
-        let Some(consuming) = self.consume(Deadline::PASSED)? else { return Ok(Room::Busy) };
+        let Some(consuming) = self.consume(Deadline::PASSED) else { return Ok(Room::Busy) };
         let (arena, before) = (self.arena, self.record.place());
         let load = producing.look(data.capacity())?;
         // Before there's anything to take back.

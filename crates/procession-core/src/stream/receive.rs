@@ -53,8 +53,12 @@ impl Stream {
         let mut lookout = Lookout::new();
         let found = block_on(end, change, deadline, || {
             let found = look().transpose();
-            if found.is_some() {
-                return found;
+            if let Some(found) = found {
+                if found.is_err() {
+                    // What this thread was woken for may be there still: for another, who has the memory.
+                    change.pass_on();
+                }
+                return Some(found);
             }
             lookout.look(self.arena);
             if let Some(error) = self.shut_down() {

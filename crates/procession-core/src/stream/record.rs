@@ -253,7 +253,7 @@ impl EndRecord {
 /// sweep doesn't find, and nobody frees it twice.
 pub(crate) fn dispose(arena: &Arena, block: Block<'_>, stream: &StreamRecord, from: BlockState) {
     // With the lock: whoever takes something out looks at the state when it has the lock.
-    let Ok(Some(consuming)) = stream.consume(arena, Deadline::after(DRAINING)) else { return };
+    let Some(consuming) = stream.consume(arena, Deadline::after(DRAINING)) else { return };
     let was_completed = matches!(from, BlockState::Object { .. });
     if was_completed && !(stream.ring.is_empty() && stream.leases.is_empty(arena)) {
         // Somebody is still taking out messages, who was held up; a sweep comes back to it.

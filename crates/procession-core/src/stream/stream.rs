@@ -210,12 +210,9 @@ impl Stream {
 
     /// The consumers' lock; `None` when the deadline passed first.
     #[inline]
-    pub(super) fn consume(&self, deadline: Deadline) -> Result<Option<Consuming<'static>>> {
-        let (ring, me) = (&self.record.ring, self.arena.me().tag());
-        if let Some(consuming) = ring.try_consume(me) {
-            return Ok(Some(consuming));
-        }
-        self.record.consume(self.arena, self.patient(deadline))
+    pub(super) fn consume(&self, deadline: Deadline) -> Option<Consuming<'static>> {
+        let taken = self.record.ring.try_consume(self.arena.me().tag());
+        taken.or_else(|| self.record.consume(self.arena, self.patient(deadline)))
     }
 
     /// Says that nothing will be sent any more. What has been sent is still received.

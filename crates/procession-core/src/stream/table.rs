@@ -214,17 +214,16 @@ impl LeaseTable {
     }
 
     /// What a dead holder of the consumers' lock claimed is its own if it was taken, and in the ring if not. With the lock.
-    pub(super) fn repair(&self, arena: &Arena, next: u32) -> Result<()> {
+    pub(super) fn repair(&self, arena: &Arena, was_taken: impl Fn(u32) -> bool) {
         for (_, entry) in self.entries(arena) {
             let state = entry.state();
             if state.phase == Phase::Claimed {
-                let was_taken = next.wrapping_sub(entry.number.load(Acquire)) as i32 > 0;
+                let was_taken = was_taken(entry.number.load(Acquire));
                 let repaired =
                     if was_taken { State { phase: Phase::Leased, ..state } } else { state.freed(0) };
                 entry.change(state, repaired);
             }
         }
-        Ok(())
     }
 
     /// Calls `f` with the message of each entry that has one.

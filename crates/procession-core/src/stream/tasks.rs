@@ -25,18 +25,14 @@ impl Tasks {
     /// Takes a message; `None` when the deadline passed first.
     pub fn lease(&self, deadline: Deadline) -> Result<Option<Lease>> {
         self.shared.checked()?;
-        let leased = match self.stream.lease(deadline)? {
-            None => {
-                self.stream.wait_for(&self.shared, self.stream.record.ring.arrivals(), deadline, || {
-                    self.stream.lease(deadline)
-                })?
-            }
+        let (stream, lease) = (&self.stream, || self.stream.lease(deadline));
+        let leased = match lease() {
+            Ok(None) => stream.wait_for(&self.shared, stream.record.ring.arrivals(), deadline, lease),
             leased => leased,
         };
-        let lease = leased
-            .transpose()
-            .map(|leased| leased.map(|leased| Lease { tasks: self.clone(), leased: Some(leased) }));
-        self.stream.refresh();
+        let lease =
+            leased.map(|leased| leased.map(|leased| Lease { tasks: self.clone(), leased: Some(leased) }));
+        stream.refresh();
         self.shared.check()?;
         lease
     }
@@ -44,7 +40,7 @@ impl Tasks {
     /// How many messages were put and are neither done nor lost.
     pub fn unfinished(&self) -> Result<usize> {
         self.shared.checked()?;
-        self.stream.unfinished()
+        Ok(self.stream.unfinished())
     }
 
     /// How many were lost: their consumers died, or gave them back, once too often.
@@ -55,17 +51,13 @@ impl Tasks {
     /// Waits until nothing is unfinished: whether that was before the deadline.
     pub fn join(&self, deadline: Deadline) -> Result<bool> {
         self.shared.checked()?;
-        let finished = || match self.stream.unfinished() {
-            Ok(0) => Some(Ok(())),
-            Ok(_) => None,
-            Err(e) => Some(Err(e)),
-        };
+        let finished = || (self.stream.unfinished() == 0).then_some(());
         let done = match finished() {
             None => block_on(&self.shared, &self.stream.record.done, deadline, finished)?,
             done => done,
         };
         self.shared.check()?;
-        done.transpose().map(|done| done.is_some())
+        Ok(done.is_some())
     }
 }
 
@@ -87,7 +79,11 @@ impl Lease {
     pub fn finish(mut self, is_done: bool) -> Result<()> {
         self.tasks.shared.checked()?;
         match self.leased.take() {
-            Some(leased) => self.tasks.stream.finish(leased.index, is_done),
+            // Who frees what is in the stream once its manager has ended takes it away from who has it.
+            Some(leased) => self.tasks.stream.finish(leased.index, is_done).or_else(|e| {
+                self.tasks.shared.check()?;
+                Err(e)
+            }),
             None => Ok(()),
         }
     }

@@ -1,6 +1,6 @@
 //! `posix_spawn` of the running executable: fast whatever the size of the parent, and safe beside any threads.
 
-use crate::sys::environment::Environment;
+use crate::sys::{clock::Deadline, environment::Environment};
 use rustix::{
     fd::{AsRawFd, BorrowedFd, OwnedFd},
     io::{FdFlags, fcntl_dupfd_cloexec, fcntl_getfd},
@@ -11,6 +11,7 @@ use std::{
     mem::MaybeUninit,
     ptr,
     sync::OnceLock,
+    time::Duration,
 };
 
 /// What the new process is to be.
@@ -97,6 +98,23 @@ pub(crate) fn abandon(pid: u32) {
     if let Some(pid) = Pid::from_raw(pid as i32) {
         let _ = kill_process(pid, Signal::KILL);
         while matches!(waitpid(Some(pid), WaitOptions::empty()), Err(rustix::io::Errno::INTR)) {}
+    }
+}
+
+/// Reaps a child that ends by itself, where there is no room for its descriptor: whether it had ended within `patience`.
+pub(crate) fn reap_within(pid: u32, patience: Duration) -> bool {
+    use rustix::process::{Pid, WaitOptions, waitpid};
+    // None would be any child.
+    let Some(pid) = Pid::from_raw(pid as i32) else { return true };
+    let deadline = Deadline::after(patience);
+    loop {
+        match waitpid(Some(pid), WaitOptions::NOHANG) {
+            Ok(None) if deadline.has_passed() => return false,
+            Ok(None) => std::thread::sleep(Duration::from_millis(1)),
+            Err(rustix::io::Errno::INTR) => {}
+            // Or somebody else has reaped it.
+            _ => return true,
+        }
     }
 }
 

@@ -60,6 +60,7 @@ fn main() -> ExitCode {
             handles::are_received_while_others_sweep,
             queues::by_many_to_many,
             queues::bounds_are_exact,
+            queues::long_items_are_limited_while_the_ring_grows,
             queues::unbounded_grows_and_shrinks,
             queues::many_at_a_time,
             queues::of_many_none_is_lost_by_an_error,

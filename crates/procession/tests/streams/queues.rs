@@ -49,6 +49,17 @@ pub(super) fn bounds_are_exact() {
     assert!((100..500).contains(&queue.len()));
 }
 
+pub(super) fn long_items_are_limited_while_the_ring_grows() {
+    let queue = Queue::<Vec<u8>>::bounded_bytes(1000, 64 << 10).unwrap();
+    queue.put(&vec![1; 40 << 10]).unwrap();
+    for _ in 0..500 {
+        queue.put(&vec![2; 20]).unwrap();
+        assert!(!queue.try_put(&vec![3; 40 << 10]).unwrap());
+    }
+    assert_eq!(queue.get().unwrap().len(), 40 << 10);
+    queue.put(&vec![3; 40 << 10]).unwrap();
+}
+
 pub(super) fn unbounded_grows_and_shrinks() {
     let before = procession::audit().unwrap().used_bytes;
     let queue = Queue::<[u64; 4]>::unbounded().unwrap();
