@@ -52,6 +52,8 @@ fn exact_cases() -> Vec<Test> {
         exact::a_try_ends_whoever_has_the_lock,
         exact::a_poll_ends_whoever_has_the_lock,
         exact::a_lock_that_is_never_released_goes_with_its_stream,
+        exact::two_shards_in_one_place_are_no_deadlock,
+        exact::no_block_reaches_behind_what_is_committed,
     ]
 }
 

@@ -12,6 +12,7 @@ use super::{
     grow,
     locked::{Growth, Locked},
     map::Map,
+    shard::Shard,
 };
 use crate::{
     arena::{Arena, Block},
@@ -67,10 +68,16 @@ impl Map {
             let mut indices: Vec<usize> = keys.iter().map(|key| shape.shard_of(key.hash)).collect();
             indices.sort_unstable();
             indices.dedup();
-            let shards = indices.iter().map(|index| self.lock_shard(arena, *index));
-            let shards: Option<Vec<_>> = shards.collect::<Result<_>>()?;
+            let mut shards: Vec<Locked<'static>> = Vec::with_capacity(indices.len());
+            for index in &indices {
+                let had = |shard: &Shard| shards.iter().any(|locked| std::ptr::eq(shard, locked.shard));
+                let Some(locked) = self.lock_another(arena, *index, had)? else { break };
+                shards.push(locked);
+            }
             // With the locks no key goes to another shard; before it may have.
-            let Some(shards) = shards.filter(|_| self.shared.shape() == shape) else { continue };
+            if shards.len() < indices.len() || self.shared.shape() != shape {
+                continue;
+            }
             let places = keys.iter().map(|key| shape.shard_of(key.hash));
             let places = places.map(|index| indices.binary_search(&index).expect("one of them")).collect();
             return Ok(Transaction { map: self, arena, keys, places, shards, busy: self.busy() });

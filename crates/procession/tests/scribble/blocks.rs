@@ -85,11 +85,16 @@ impl Arena {
         }
     }
 
+    /// How many chunks are in use, up to the first that never was.
+    pub(crate) fn used(&self) -> u64 {
+        (0..self.chunks()).take_while(|chunk| self.read(self.entry(*chunk)) != 0).count() as u64
+    }
+
     /// The words that say what there is: of the header, of the slots in use, of the chunks in use and some more.
     pub(crate) fn tables(&self) -> Vec<Range<u64>> {
         const SLOT: u64 = 128;
         const SOME: u64 = 8;
-        let used = (0..self.chunks()).take_while(|chunk| self.read(self.entry(*chunk)) != 0).count() as u64;
+        let used = self.used();
         let mut tables = vec![0..368, HEADER..HEADER + SOME * SLOT];
         debug_assert!(HEADER + SLOTS == self.entry(0));
         tables.push(self.entry(0)..self.entry((used + SOME).min(self.chunks())));
@@ -99,6 +104,9 @@ impl Arena {
 
     /// Writes nonsense over some of these blocks, mostly over where they begin, and over what they are said to be.
     pub(crate) fn scribble_blocks(&self, blocks: &[Block], choices: &mut Choices) {
+        if blocks.is_empty() {
+            return;
+        }
         for _ in 0..choices.one_of(&[1, 1, 2, 3, 8, 40]) {
             let block = choices.one_of(blocks);
             let first = (block.size / 8).min(16) as usize;

@@ -1,7 +1,10 @@
 //! Certain bytes that are scribbled over, and what exactly comes of that.
 
-use super::scribble::arena::Arena;
-use procession::{Event, JoinableQueue, RecvError, Sender, channel};
+use super::scribble::{
+    arena::{Arena, CHUNK},
+    blocks::{DICT, RAW},
+};
+use procession::{Dict, Event, JoinableQueue, RecvError, Sender, channel};
 use std::{
     pin::pin,
     task::{Context, Waker},
@@ -97,4 +100,54 @@ pub(crate) fn a_poll_ends_whoever_has_the_lock() {
     assert!(receiver.try_recv().unwrap().is_none());
     let mut context = Context::from_waker(Waker::noop());
     assert!(pin!(receiver.recv_async()).poll(&mut context).is_pending());
+}
+
+/// Whoever takes the locks of several shards would wait for himself.
+pub(crate) fn two_shards_in_one_place_are_no_deadlock() {
+    let dict = Dict::<u64, u64>::new().unwrap();
+    // The first and the second group of shards are there.
+    dict.extend((0..20_000).map(|i| (i, i))).unwrap();
+    let arena = Arena::open();
+    let blocks = arena.blocks();
+    let record = blocks.iter().find(|block| block.kind == DICT).expect("a dict");
+    let is_group = |at: &u64| {
+        let offset = arena.read(*at);
+        blocks.iter().any(|block| block.offset == offset && block.kind == RAW && block.size == 1024)
+    };
+    let groups: Vec<u64> =
+        (0..record.size / 8).map(|word| record.offset + word * 8).filter(is_group).take(2).collect();
+    arena.write(groups[1], arena.read(groups[0]));
+    assert!(dict.items().unwrap_err().is_corrupted());
+    assert!(dict.clear().unwrap_err().is_corrupted());
+    let keys: Vec<u64> = (0..5000).collect();
+    let keys: Vec<&u64> = keys.iter().collect();
+    assert!(dict.transaction(&keys, |_| ()).unwrap_err().is_corrupted());
+    // It wants to become smaller.
+    for key in 0..20_000 {
+        let _ = dict.remove(&key);
+    }
+}
+
+/// A block that seems to be larger than all there is would get memory by being read.
+pub(crate) fn no_block_reaches_behind_what_is_committed() {
+    let dict = Dict::<u64, Vec<u8>>::new().unwrap();
+    dict.insert(&1, &vec![1; 200_000]).unwrap();
+    let arena = Arena::open();
+    let is_large = |chunk: &u64| arena.read(arena.entry(*chunk)) & 0xff == 3;
+    let chunk = (0..arena.chunks()).find(is_large).expect("a large value has a block of its own");
+    let size = (arena.chunks() - chunk) * CHUNK;
+    // So its entry says, and so does the only place that has the length.
+    let len = 200_000_u64.next_multiple_of(64) + 128;
+    let blocks = arena.blocks();
+    let words = blocks
+        .iter()
+        .filter(|block| block.kind == RAW)
+        .flat_map(|block| (0..block.size / 8).map(|word| block.offset + word * 8));
+    let named: Vec<u64> = words.filter(|at| arena.read(*at) == arena.chunk(chunk)).collect();
+    for at in named {
+        assert!(arena.read(at + 8) < len, "the length is behind the place");
+        arena.write(at + 8, size);
+    }
+    arena.write(arena.entry(chunk), 3 | (arena.chunks() - chunk) << 32);
+    assert!(dict.get(&1).unwrap_err().is_corrupted());
 }

@@ -53,14 +53,22 @@ impl World {
 
 /// A copy of the arena: all pages that have something in them, and a slot for one more process.
 fn copy(arena: &Arena) -> (usize, Vec<(u64, Vec<u8>)>) {
-    let len = arena.chunk(arena.chunks());
+    let used = arena.used();
+    let parts = [
+        0..arena.entry(arena.chunks()),
+        arena.control(0)..arena.control(used),
+        arena.chunk(0)..arena.chunk(used),
+    ];
     let mut pages = Vec::new();
-    for offset in (0..len).step_by(PAGE as usize) {
-        let page = arena.read_bytes(offset, PAGE as usize);
-        if page.iter().any(|byte| *byte != 0) {
-            pages.push((offset, page));
+    for part in parts {
+        let bytes = arena.read_bytes(part.start, (part.end - part.start) as usize);
+        for (i, page) in bytes.chunks(PAGE as usize).enumerate() {
+            if page.iter().any(|byte| *byte != 0) {
+                pages.push((part.start + i as u64 * PAGE, page.to_vec()));
+            }
         }
     }
+    let len = arena.chunk(arena.chunks());
     let slot = HEADER + SLOT * 128;
     set(&mut pages, slot, |_| STARTING | GENERATION << 32);
     // One word of the header says how many slots were ever used.
