@@ -35,9 +35,10 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let mut tests: Vec<Test> = Vec::new();
-    for (target, name, cases) in TARGETS {
-        tests.push((format!("random::{name}"), Box::new(move || random(target, name, cases)) as _));
-    }
+    tests.extend(
+        Target::ALL
+            .map(|(name, target)| (format!("random::{name}"), Box::new(move || random(target, name)) as _)),
+    );
     tests.extend(exact_cases().into_iter().map(|(name, _)| {
         let case = name.clone();
         (name, Box::new(move || Case::start(&case, Target::Streams).check()) as _)
@@ -69,7 +70,8 @@ fn run_case(case: &str) {
     if let Some((_, exact)) = exact_cases().into_iter().find(|(name, _)| name == case) {
         return exact();
     }
-    let target = case.split_once('-').and_then(|(name, seed)| Some((target(name)?, seed.parse().ok()?)));
+    let target =
+        case.split_once('-').and_then(|(name, seed)| Some((Target::named(name)?, seed.parse().ok()?)));
     let (target, seed) = target.expect("a target and a seed");
     let mut rng = Rng::from_seed(seed);
     let mut choices = Choices::new(move || (rng.seed() << 40) ^ (rng.seed() << 20) ^ rng.seed());
@@ -86,17 +88,12 @@ fn check_memory() {
     assert!(peak < MOST, "{peak} kB of memory");
 }
 
-/// With how many cases each run of the tests has.
-const TARGETS: [(Target, &str, usize); 5] = [
-    (Target::Streams, "streams", 300),
-    (Target::Table, "table", 60),
-    (Target::Handles, "handles", 60),
-    (Target::Records, "records", 60),
-    (Target::Maps, "maps", 60),
-];
-
-fn target(name: &str) -> Option<Target> {
-    TARGETS.iter().find(|(_, other, _)| *other == name).map(|(target, ..)| *target)
+/// How many cases a run of the tests has.
+fn cases(target: Target) -> usize {
+    match target {
+        Target::Streams => 300,
+        _ => 60,
+    }
 }
 
 /// Some of them wait, for locks that they never get.
@@ -106,13 +103,13 @@ const AT_ONCE: usize = 8;
 const LIMIT: Duration = Duration::from_secs(90);
 
 /// Each case is a family of its own.
-fn random(target: Target, name: &str, cases: usize) {
+fn random(target: Target, name: &str) {
     let mut rng = Rng::new("scribble");
     let mut running: VecDeque<Case> = VecDeque::new();
     let seconds = std::env::var(SECONDS).ok().map(|seconds| seconds.parse().expect("a number of seconds"));
     let end = seconds.map(|seconds| Instant::now() + Duration::from_secs(seconds));
     let mut count = 0;
-    while end.map_or(count < cases, |end| Instant::now() < end) {
+    while end.map_or(count < cases(target), |end| Instant::now() < end) {
         if running.len() == AT_ONCE {
             running.pop_front().expect("some run").check();
             procession_testing::still_alive();

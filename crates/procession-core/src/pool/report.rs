@@ -71,7 +71,7 @@ impl ReportRecord {
         let Times { since, busy } = &self.times;
         let span = Span { start: since.load(Relaxed), end: now() };
         // Not an addition in one step: nobody else writes.
-        busy.store(busy.load(Relaxed) + span.end.saturating_sub(span.start), Relaxed);
+        busy.store(busy.load(Relaxed).wrapping_add(span.end.saturating_sub(span.start)), Relaxed);
         span
     }
 

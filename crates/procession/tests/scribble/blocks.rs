@@ -30,9 +30,16 @@ pub(crate) struct Block {
     pub(crate) size: u64,
     /// The upper bits of its state: 1 is raw memory, 2 a reference; others are objects.
     pub(crate) kind: u64,
-    pub(crate) generation: u64,
+    generation: u64,
     /// Where its state is.
     state: u64,
+}
+
+impl Block {
+    /// What names it, if it's an object.
+    pub(crate) fn name(&self) -> (u64, u64) {
+        (self.offset, self.generation)
+    }
 }
 
 /// Kinds of objects.

@@ -180,14 +180,14 @@ fn text(choices: &mut Choices) -> Text {
 }
 
 impl World {
-    fn new(choices: &mut Choices) -> World {
-        let manager = Manager::new().unwrap();
-        let world = World { maps: Maps::new().unwrap(), managed: manager.own(Maps::new).unwrap(), manager };
+    fn new(choices: &mut Choices) -> procession::Result<World> {
+        let manager = Manager::new()?;
+        let world = World { maps: Maps::new()?, managed: manager.own(Maps::new)?, manager };
         world.maps.fill(choices);
         if choices.one_in(3) {
             world.managed.fill(choices);
         }
-        world
+        Ok(world)
     }
 
     fn step(&mut self, choices: &mut Choices) {
@@ -234,11 +234,13 @@ fn use_for_ever(maps: Maps, seed: u64) {
 
 pub(crate) fn run(others: bool, choices: &mut Choices) {
     let (meanwhile, processes) = (others && choices.one_in(4), others && choices.one_in(4));
-    let mut world = World::new(choices);
+    let made = World::new(choices);
+    assert!(made.is_ok() || !others, "in a new family");
+    let Ok(mut world) = made else { return };
     let arena = Arena::open();
     let blocks = World::blocks(&arena);
     let count = |kind| blocks.iter().filter(|block| block.kind == kind).count();
-    assert!(count(DICT) >= 6 && count(LIST) >= 6 && count(RAW) >= 6, "{blocks:?}");
+    assert!(!others || count(DICT) >= 6 && count(LIST) >= 6 && count(RAW) >= 6, "{blocks:?}");
     let (is_over, mut other) = (AtomicBool::new(!meanwhile), choices.split());
     thread::scope(|scope| {
         scope.spawn(|| {
@@ -247,7 +249,7 @@ pub(crate) fn run(others: bool, choices: &mut Choices) {
                 thread::sleep(Duration::from_micros(200));
             }
         });
-        for _ in 0..=choices.below(6) {
+        for _ in 0..=choices.below(12) {
             if !meanwhile {
                 arena.scribble_blocks(&World::blocks(&arena), choices);
             }

@@ -31,8 +31,21 @@ pub(crate) enum Target {
 }
 
 impl Target {
+    /// Each with its name.
+    pub(crate) const ALL: [(&str, Target); 5] = [
+        ("streams", Target::Streams),
+        ("table", Target::Table),
+        ("handles", Target::Handles),
+        ("records", Target::Records),
+        ("maps", Target::Maps),
+    ];
+
+    pub(crate) fn named(name: &str) -> Option<Target> {
+        Target::ALL.iter().find(|(known, _)| *known == name).map(|(_, target)| *target)
+    }
+
     /// One case: errors are fine, and so are wrong values. With `others` there are other threads and processes, and no case is quite the
-    /// same again.
+    /// same again; without, there may have been cases before.
     pub(crate) fn run(self, others: bool, choices: &mut Choices) {
         match self {
             Target::Streams => run_streams(Plan::new(others, choices), choices),

@@ -87,13 +87,13 @@ fn blocks(arena: &Arena, kinds: &[u64]) -> Vec<Block> {
 
 /// Both sides of a link, with a thread for the worker. One who doesn't end by itself does when the owner has gone.
 fn use_link(choices: &mut Choices) {
-    let inbox = Inbox::new().unwrap();
-    let mut link = Link::new(&inbox).unwrap();
+    let Ok(inbox) = Inbox::new() else { return };
+    let Ok(mut link) = Link::new(&inbox) else { return };
     link.set_worker(procession_core::me().unwrap());
+    let Ok(event) = procession_core::objects::Event::new() else { return };
     let handle = link.handle();
     let worker = std::thread::spawn(move || Worker::attach(handle).and_then(|mut worker| worker.serve()));
     let arena = Arena::open();
-    let event = procession_core::objects::Event::new().unwrap();
     let mut left = Taking(0);
     for _ in 0..choices.below(12) {
         let (mut tasks, mut loans) = (Tasks::new(), Vec::new());
@@ -142,7 +142,7 @@ fn answer(event: Event, mut gift: Gift) -> Gift {
 
 /// A process whose call is scribbled over while it runs, and after it.
 fn use_call(choices: &mut Choices) {
-    let event = Event::new().unwrap();
+    let Ok(event) = Event::new() else { return };
     let Ok(child) = Process::spawn(answer, (event.clone(), Gift::new(choices))) else { return };
     let arena = Arena::open();
     if choices.one_in(2) {
@@ -164,7 +164,7 @@ fn use_call(choices: &mut Choices) {
 
 /// A pool with everything in the arena that is a link's or nobody's.
 fn use_pool(choices: &mut Choices) {
-    let pool = Pool::builder().workers(1..=2).build().unwrap();
+    let Ok(pool) = Pool::builder().workers(1..=2).build() else { return };
     see(pool.apply(|n: u64| n, (1,)));
     let arena = Arena::open();
     let mut results = Vec::new();
