@@ -55,6 +55,7 @@ fn exact_cases() -> Vec<Test> {
         exact::a_lock_that_is_never_released_goes_with_its_stream,
         exact::two_shards_in_one_place_are_no_deadlock,
         exact::no_block_reaches_behind_what_is_committed,
+        exact::a_map_has_had_as_many_entries_as_there_are_numbers,
     ]
 }
 

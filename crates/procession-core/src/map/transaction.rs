@@ -108,8 +108,9 @@ impl Transaction<'_> {
         for (place, locked) in shards.iter().enumerate() {
             let concerned = (0..keys.len()).filter(|number| places[*number] == place);
             let concerned = concerned.filter(|number| !matches!(changes[*number], Change::Keep));
-            let concerned: Vec<_> =
-                concerned.map(|number| (&keys[number], &changes[number], order + number as u64)).collect();
+            let concerned: Vec<_> = concerned
+                .map(|number| (&keys[number], &changes[number], order.wrapping_add(number as u64)))
+                .collect();
             if !concerned.is_empty() {
                 parts.push(Part::build(locked, &concerned, &mut boxes)?);
             }

@@ -3,6 +3,7 @@
 use super::scribble::{
     arena::{Arena, CHUNK},
     blocks::{DICT, RAW},
+    world::see,
 };
 use procession::{Dict, Event, JoinableQueue, RecvError, Sender, channel};
 use std::{
@@ -135,19 +136,31 @@ pub(crate) fn no_block_reaches_behind_what_is_committed() {
     let arena = Arena::open();
     let is_large = |chunk: &u64| arena.read(arena.entry(*chunk)) & 0xff == 3;
     let chunk = (0..arena.chunks()).find(is_large).expect("a large value has a block of its own");
-    let size = (arena.chunks() - chunk) * CHUNK;
-    // So its entry says, and so does the only place that has the length.
-    let len = 200_000_u64.next_multiple_of(64) + 128;
     let blocks = arena.blocks();
-    let words = blocks
-        .iter()
-        .filter(|block| block.kind == RAW)
-        .flat_map(|block| (0..block.size / 8).map(|word| block.offset + word * 8));
-    let named: Vec<u64> = words.filter(|at| arena.read(*at) == arena.chunk(chunk)).collect();
-    for at in named {
-        assert!(arena.read(at + 8) < len, "the length is behind the place");
-        arena.write(at + 8, size);
-    }
-    arena.write(arena.entry(chunk), 3 | (arena.chunks() - chunk) << 32);
+    let blocks = blocks.iter().filter(|block| block.kind == RAW);
+    let words = blocks.flat_map(|block| (0..block.size / 8).map(|word| block.offset + word * 8));
+    let names: Vec<u64> = words.filter(|at| arena.read(*at) == arena.chunk(chunk)).collect();
+    assert_eq!(names.len(), 1, "its cell has its place, and behind that its length");
+    const CHUNKS: u64 = (1 << 30) / CHUNK;
+    arena.write(names[0] + 8, CHUNKS * CHUNK);
+    arena.write(arena.entry(chunk), 3 | CHUNKS << 32);
     assert!(dict.get(&1).unwrap_err().is_corrupted());
+}
+
+/// Numbers of entries go on, whatever they have come to.
+pub(crate) fn a_map_has_had_as_many_entries_as_there_are_numbers() {
+    let dict = Dict::<u64, u64>::new().unwrap();
+    let arena = Arena::open();
+    let blocks = arena.blocks();
+    let record = blocks.iter().find(|block| block.kind == DICT).expect("a dict");
+    // On a line of its own.
+    let lines = || (1..record.size / 64).map(|line| record.offset + line * 64);
+    let before: Vec<u64> = lines().map(|at| arena.read(at)).collect();
+    dict.insert(&1, &1).unwrap();
+    let changed: Vec<u64> =
+        lines().zip(before).filter(|(at, before)| arena.read(*at) != *before).map(|(at, _)| at).collect();
+    assert_eq!(changed.len(), 1, "one word counts entries");
+    arena.write(changed[0], u64::MAX);
+    dict.transaction(&[&2, &3, &4], |view| (2..5).for_each(|key| see(view.insert(&key, key)))).unwrap();
+    assert_eq!(dict.get_many(&[&1, &2, &3, &4]).unwrap(), [Some(1), Some(2), Some(3), Some(4)]);
 }
