@@ -93,6 +93,8 @@ fn check_memory() {
 fn cases(target: Target) -> usize {
     match target {
         Target::Streams => 300,
+        // Each makes copies of the arena.
+        Target::Table => 20,
         _ => 60,
     }
 }

@@ -135,7 +135,7 @@ pub(crate) fn run(others: bool, choices: &mut Choices) {
     let arena = Arena::open();
     let calls: Vec<Block> = arena.blocks().into_iter().filter(|block| block.kind == CALL).collect();
     assert!(!others || !calls.is_empty(), "a process that was started has a call");
-    for _ in 0..choices.below(12) {
+    for _ in 0..choices.below(8) {
         attach(&arena, &calls, choices);
     }
     if let Some(child) = child {
