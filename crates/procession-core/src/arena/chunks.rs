@@ -63,7 +63,8 @@ impl Arena {
             0 => Ok(Use::Empty),
             1 => Ok(Use::Free),
             2 if number < super::layout::CLASSES.len() => Ok(Use::Span(number)),
-            3 if number >= 1 && number <= self.geometry.chunks() - chunk => Ok(Use::Large(number)),
+            // What isn't committed yet no block reaches into: it would get memory by being looked at.
+            3 if number >= 1 && number <= self.high_water().saturating_sub(chunk) => Ok(Use::Large(number)),
             _ => Err(Error::corrupted(format_args!("the entry of chunk {chunk} is {bits:#x}"))),
         }
     }

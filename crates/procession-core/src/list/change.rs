@@ -196,9 +196,10 @@ impl Locked<'_> {
     }
 
     fn take(&self, index: usize, out: &mut Vec<u8>) -> Result<Option<Shares>> {
-        let (Some(root), Some(Position { leaf, at })) = (self.root()?, self.position(index)?) else {
+        let (Some(root), Some(place)) = (self.root()?, self.position(index)?) else {
             return Ok(None);
         };
+        let Position { leaf, at } = place;
         let cell = root.leaf(leaf).and_then(|leaf| leaf.cell(at)).map_err(corrupted)?;
         let shares = self.read(cell, out)?;
         self.release_box(cell)?;
@@ -214,7 +215,7 @@ impl Locked<'_> {
             opened.give_back(position, cell.units());
             return Ok(Some(shares));
         }
-        let mut items: Vec<Item<'_>> = self.cells(root, leaf)?.into_iter().map(Item::Old).collect();
+        let mut items: Vec<Item<'_>> = self.cells_around(root, place)?.into_iter().map(Item::Old).collect();
         items.remove(at);
         let mut changed = Vec::new();
         if space(&items) < LARGE / 4 && leaf + 1 < root.names.len() {
@@ -231,9 +232,10 @@ impl Locked<'_> {
     }
 
     fn set(&self, index: usize, new: &NewCell<'_>) -> Result<()> {
-        let (Some(root), Some(Position { leaf, at })) = (self.root()?, self.position(index)?) else {
+        let (Some(root), Some(place)) = (self.root()?, self.position(index)?) else {
             return Err(Error::corrupted("a value of a list that is locked has gone"));
         };
+        let Position { leaf, at } = place;
         let opened = root.leaf(leaf).map_err(corrupted)?;
         self.release_box(opened.cell(at).map_err(corrupted)?)?;
         let size = self.arena.block(opened.offset())?.size();
@@ -246,7 +248,8 @@ impl Locked<'_> {
                 Ok(())
             }
             None => {
-                let mut items: Vec<Item<'_>> = self.cells(root, leaf)?.into_iter().map(Item::Old).collect();
+                let mut items: Vec<Item<'_>> =
+                    self.cells_around(root, place)?.into_iter().map(Item::Old).collect();
                 items[at] = Item::New(new);
                 self.replace(vec![(leaf, self.leaves(&items, 2)?)], Vec::new())
             }
@@ -254,7 +257,7 @@ impl Locked<'_> {
     }
 
     fn insert(&self, index: usize, new: &NewCell<'_>) -> Result<()> {
-        let (Some(root), Some(Position { leaf, at })) = (self.root()?, self.position(index)?) else {
+        let (Some(root), Some(place)) = (self.root()?, self.position(index)?) else {
             let len = self.len()?;
             return if index == len {
                 self.push(new)
@@ -262,9 +265,9 @@ impl Locked<'_> {
                 Err(out_of_range("insert before", index, len))
             };
         };
-        let mut items: Vec<Item<'_>> = self.cells(root, leaf)?.into_iter().map(Item::Old).collect();
-        items.insert(at, Item::New(new));
-        self.replace(vec![(leaf, self.leaves(&items, 1)?)], Vec::new())
+        let mut items: Vec<Item<'_>> = self.cells_around(root, place)?.into_iter().map(Item::Old).collect();
+        items.insert(place.at, Item::New(new));
+        self.replace(vec![(place.leaf, self.leaves(&items, 1)?)], Vec::new())
     }
 
     fn swap(&self, a: usize, b: usize) -> Result<()> {
@@ -274,11 +277,13 @@ impl Locked<'_> {
         };
         let (first, second) = (place(a.min(b))?, place(a.max(b))?);
         let Some(root) = self.root()?.filter(|_| first != second) else { return Ok(()) };
-        let mut cells = self.cells(root, first.leaf)?;
-        let mut others = if first.leaf == second.leaf { Vec::new() } else { self.cells(root, second.leaf)? };
+        let (mut cells, mut others);
         if first.leaf == second.leaf {
+            let later = Position { leaf: first.leaf, at: first.at.max(second.at) };
+            (cells, others) = (self.cells_around(root, later)?, Vec::new());
             cells.swap(first.at, second.at);
         } else {
+            (cells, others) = (self.cells_around(root, first)?, self.cells_around(root, second)?);
             std::mem::swap(&mut cells[first.at], &mut others[second.at]);
         }
         let mut changed = Vec::new();
@@ -292,10 +297,11 @@ impl Locked<'_> {
     }
 
     fn truncate(&self, len: usize) -> Result<()> {
-        let (Some(root), Some(Position { leaf, at })) = (self.root()?, self.position(len)?) else {
+        let (Some(root), Some(place)) = (self.root()?, self.position(len)?) else {
             return Ok(());
         };
-        let kept = self.cells(root, leaf)?;
+        let Position { leaf, at } = place;
+        let kept = self.cells_around(root, place)?;
         let (kept, gone) = kept.split_at(at);
         gone.iter().try_for_each(|cell| self.release_box(*cell))?;
         let items: Vec<Item<'_>> = kept.iter().map(|cell| Item::Old(*cell)).collect();

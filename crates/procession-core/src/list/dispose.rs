@@ -1,6 +1,6 @@
 //! What a list consists of: for the sweep, and for who frees it.
 
-use super::{record::ListRecord, root::Root};
+use super::{leaf::LeafName, record::ListRecord, root::Root};
 use crate::{
     arena::Arena,
     atomic::Ordering::{Acquire, SeqCst},
@@ -26,7 +26,7 @@ impl Collection for ListRecord {
             let offset = self.root.load(Acquire);
             let mut blocks = vec![offset];
             if let Some(root) = Root::open(arena, offset)? {
-                blocks.extend((0..root.names.len()).map(|leaf| root.name(leaf).offset()));
+                blocks.extend(root.names.iter().map(|name| LeafName(name.load(Acquire)).offset()));
             }
             Ok(blocks)
         };
@@ -58,7 +58,7 @@ impl ListRecord {
         let Some(root) = Root::open(arena, self.root.load(Acquire))? else { return Ok(boxes) };
         for leaf in 0..root.names.len() {
             let opened = root.leaf(leaf)?;
-            for at in 0..root.count(leaf)? {
+            for at in 0..opened.check(root.count(leaf)?)? {
                 boxes.extend(opened.cell(at)?.lent());
             }
         }
@@ -99,7 +99,7 @@ pub(super) fn dispose(arena: &Arena, record: &ListRecord) {
     let offset = record.root.load(Acquire);
     if let Ok(Some(root)) = Root::open(arena, offset) {
         for name in root.names {
-            let leaf = super::leaf::LeafName(name.load(Acquire)).offset();
+            let leaf = LeafName(name.load(Acquire)).offset();
             arena.free_named(name, leaf);
         }
     }

@@ -67,6 +67,13 @@ impl<'a> Leaf<'a> {
         self.arena.records_at(offset, units as usize * (UNIT / 8)).ok_or(Torn)
     }
 
+    /// So many values, if there can be as many in it.
+    pub(super) fn check(self, count: usize) -> Result<usize, Torn> {
+        let size = self.arena.block(self.offset).map_err(|_| Torn)?.size();
+        let is_room = count <= self.slots() && count <= size.saturating_sub(HEAD) / size_of::<AtomicU32>();
+        if is_room { Ok(count) } else { Err(Torn) }
+    }
+
     /// How many slots there are.
     pub(super) fn slots(self) -> usize {
         (self.head[1].load(Relaxed) >> 32) as usize

@@ -10,7 +10,7 @@ use crate::{
     atomic::Ordering::{Relaxed, Release},
     error::{Error, Result},
     kill_point::kill_point,
-    map::{Cell, Load, NewCell, UNIT},
+    map::{Cell, Load, NewCell, Torn, UNIT},
     message::Lent,
     references::Share,
 };
@@ -90,11 +90,18 @@ impl<'l> Locked<'l> {
     /// The values of a leaf.
     pub(super) fn cells(&self, root: Root<'static>, leaf: usize) -> Result<Vec<Cell<'static>>> {
         let opened = root.leaf(leaf).map_err(corrupted)?;
-        let count = root.count(leaf).map_err(corrupted)?;
-        if count > opened.slots() {
-            return Err(Error::corrupted("the number of values in a leaf"));
-        }
+        let count = root.count(leaf).and_then(|count| opened.check(count)).map_err(corrupted)?;
         (0..count).map(|at| opened.cell(at).map_err(corrupted)).collect()
+    }
+
+    /// The same, for one who has found that there is a value at this place: how many there are may have been scribbled over since.
+    pub(super) fn cells_around(
+        &self,
+        root: Root<'static>,
+        Position { leaf, at }: Position,
+    ) -> Result<Vec<Cell<'static>>> {
+        let cells = self.cells(root, leaf)?;
+        if at < cells.len() { Ok(cells) } else { Err(Error::corrupted("the number of values in a leaf")) }
     }
 
     pub(super) fn for_each(&self, mut f: impl FnMut(Cell<'static>) -> Result<()>) -> Result<()> {
@@ -181,15 +188,15 @@ impl<'l> Locked<'l> {
         let names = root.map_or(0, |root| root.names.len());
         let mut gone = Vec::new();
         for (leaf, _) in &changed {
-            let name =
-                root.map(|root| root.name(*leaf)).ok_or_else(|| Error::corrupted("a list without leaves"))?;
-            gone.push(self.own_block(name.offset())?);
+            let root = root.ok_or_else(|| Error::corrupted("a list without leaves"))?;
+            gone.push(self.own_block(root.name(*leaf).map_err(corrupted)?.offset())?);
         }
         if let ([(leaf, drafts)], [], Some(root)) = (changed.as_mut_slice(), added.as_slice(), root)
             && let [draft] = drafts.as_mut_slice()
         {
             let name = draft.finish();
-            self.commit(|| root.names[*leaf].store(name.0, Release));
+            let place = root.names.get(*leaf).ok_or(Torn).map_err(corrupted)?;
+            self.commit(|| place.store(name.0, Release));
             draft.block.committed();
             self.gone.borrow_mut().1.append(&mut gone);
             return Ok(());
@@ -201,7 +208,7 @@ impl<'l> Locked<'l> {
                 // Of the last one the name doesn't say how many there are.
                 (None, Some(root)) => {
                     let count = root.count(leaf).map_err(corrupted)?;
-                    new.push(LeafName::new(root.name(leaf).offset(), count));
+                    new.push(LeafName::new(root.name(leaf).map_err(corrupted)?.offset(), count));
                 }
                 (None, None) => {}
             }
@@ -232,7 +239,7 @@ impl<'l> Locked<'l> {
         let Some(last) = root.names.len().checked_sub(1).filter(|last| *last > 0) else {
             return self.replace(vec![(0, Vec::new())], Vec::new());
         };
-        let block = self.own_block(root.name(last).offset())?;
+        let block = self.own_block(root.name(last).map_err(corrupted)?.offset())?;
         // The leaf before says itself how many values are in it.
         self.commit(|| root.count_word().store(last as u64, Release));
         self.gone.borrow_mut().1.push(block);

@@ -47,18 +47,18 @@ impl<'a> Root<'a> {
     }
 
     #[inline]
-    pub(super) fn name(self, leaf: usize) -> LeafName {
-        LeafName(self.names[leaf].load(Acquire))
+    pub(super) fn name(self, leaf: usize) -> Result<LeafName, Torn> {
+        self.names.get(leaf).map(|name| LeafName(name.load(Acquire))).ok_or(Torn)
     }
 
     pub(super) fn leaf(self, leaf: usize) -> Result<Leaf<'a>, Torn> {
-        Leaf::open(self.arena, self.name(leaf).offset())
+        Leaf::open(self.arena, self.name(leaf)?.offset())
     }
 
     /// How many values a leaf has.
     #[inline]
     pub(super) fn count(self, leaf: usize) -> Result<usize, Torn> {
-        if leaf + 1 == self.names.len() { Ok(self.leaf(leaf)?.count()) } else { Ok(self.name(leaf).count()) }
+        if leaf + 1 == self.names.len() { Ok(self.leaf(leaf)?.count()) } else { Ok(self.name(leaf)?.count()) }
     }
 
     /// How many values there are.

@@ -10,11 +10,12 @@ use super::{
     page::Found,
     record::GROUP,
     shape::{FEWEST, MOST, Shape},
+    shard::Shard,
 };
 use crate::{
     arena::{Arena, Block},
     atomic::Ordering::{Acquire, Relaxed, Release, SeqCst},
-    error::Result,
+    error::{Error, Result},
     kill_point::kill_point,
     sync::RawMutex,
 };
@@ -131,7 +132,9 @@ fn shrink(map: &Map, arena: &'static Arena) -> Result<()> {
     }
     // In this order all take more than one.
     let staying = map.lock_certain(arena, old)?;
-    let going = map.lock_certain(arena, last)?;
+    let is_same = |shard: &Shard| std::ptr::eq(shard, staying.shard);
+    let going = map.lock_another(arena, last, is_same)?;
+    let going = going.ok_or_else(|| Error::corrupted("the number of shards"))?;
     let mut load = Load::default();
     for locked in [&staying, &going] {
         locked.for_each(|Found { cell, .. }| {

@@ -212,6 +212,21 @@ impl Map {
         self.lock_shard_for(arena, index, None)
     }
 
+    /// The same, for one who has locks of others. If names of groups were scribbled over, what is `had` may be in the place of another:
+    /// one would wait for oneself.
+    pub(super) fn lock_another(
+        &self,
+        arena: &'static Arena,
+        index: usize,
+        had: impl FnOnce(&Shard) -> bool,
+    ) -> Result<Option<Locked<'static>>> {
+        let shard = self.shared.get().shard(arena, index)?;
+        if had(shard) {
+            return Err(Error::corrupted("two shards of a map are in the same place"));
+        }
+        self.locked(arena, index, shard, self.acquire(arena, &shard.lock)?)
+    }
+
     /// The same, for one who looks for this hash then.
     #[inline(always)]
     fn lock_shard_for(

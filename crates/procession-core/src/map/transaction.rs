@@ -12,6 +12,7 @@ use super::{
     grow,
     locked::{Growth, Locked},
     map::Map,
+    shard::Shard,
 };
 use crate::{
     arena::{Arena, Block},
@@ -67,10 +68,16 @@ impl Map {
             let mut indices: Vec<usize> = keys.iter().map(|key| shape.shard_of(key.hash)).collect();
             indices.sort_unstable();
             indices.dedup();
-            let shards = indices.iter().map(|index| self.lock_shard(arena, *index));
-            let shards: Option<Vec<_>> = shards.collect::<Result<_>>()?;
+            let mut shards: Vec<Locked<'static>> = Vec::with_capacity(indices.len());
+            for index in &indices {
+                let had = |shard: &Shard| shards.iter().any(|locked| std::ptr::eq(shard, locked.shard));
+                let Some(locked) = self.lock_another(arena, *index, had)? else { break };
+                shards.push(locked);
+            }
             // With the locks no key goes to another shard; before it may have.
-            let Some(shards) = shards.filter(|_| self.shared.shape() == shape) else { continue };
+            if shards.len() < indices.len() || self.shared.shape() != shape {
+                continue;
+            }
             let places = keys.iter().map(|key| shape.shard_of(key.hash));
             let places = places.map(|index| indices.binary_search(&index).expect("one of them")).collect();
             return Ok(Transaction { map: self, arena, keys, places, shards, busy: self.busy() });
@@ -101,8 +108,9 @@ impl Transaction<'_> {
         for (place, locked) in shards.iter().enumerate() {
             let concerned = (0..keys.len()).filter(|number| places[*number] == place);
             let concerned = concerned.filter(|number| !matches!(changes[*number], Change::Keep));
-            let concerned: Vec<_> =
-                concerned.map(|number| (&keys[number], &changes[number], order + number as u64)).collect();
+            let concerned: Vec<_> = concerned
+                .map(|number| (&keys[number], &changes[number], order.wrapping_add(number as u64)))
+                .collect();
             if !concerned.is_empty() {
                 parts.push(Part::build(locked, &concerned, &mut boxes)?);
             }

@@ -20,7 +20,7 @@ use crate::{
     message::Lent,
     references::Share,
 };
-use std::sync::Arc;
+use std::{collections::HashSet, sync::Arc};
 
 /// So often all shards are looked at without a lock, before the locks are taken.
 const TRIES: usize = 4;
@@ -66,7 +66,12 @@ impl Map {
     /// All locks, in the order in which everybody takes them who takes more than one.
     fn lock_all(&self, arena: &'static Arena, _growing: &Growing<'_>) -> Result<Vec<Locked<'static>>> {
         let shards = self.shared.get().shape().shards();
-        (0..shards).map(|shard| self.lock_certain(arena, shard)).collect()
+        let mut had = HashSet::new();
+        let mut lock = |index| {
+            let locked = self.lock_another(arena, index, |shard| !had.insert(std::ptr::from_ref(shard)))?;
+            locked.ok_or_else(|| Error::corrupted("the number of shards"))
+        };
+        (0..shards).map(&mut lock).collect()
     }
 
     /// How many entries there are.

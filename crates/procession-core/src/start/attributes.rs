@@ -78,7 +78,7 @@ const NOT_OURS: u64 = 1 << (libc::SIGKILL - 1) | 1 << (libc::SIGSTOP - 1) | 1 <<
 
 impl Attributes {
     /// Of this process, which the report is about, and of the calling thread.
-    fn of(status: &Status) -> Result<Attributes> {
+    pub(super) fn of(status: &Status) -> Result<Attributes> {
         // Only the report tells the mask of new files without changing it for a moment.
         let number = |name, radix| status.number(name, radix).map_err(unknown);
         Ok(Attributes {

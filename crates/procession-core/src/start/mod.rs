@@ -8,6 +8,8 @@ mod execute;
 mod exit;
 mod forkserver;
 mod function;
+#[doc(hidden)]
+pub mod input;
 mod launch;
 mod method;
 mod order;

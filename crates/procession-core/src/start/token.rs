@@ -68,7 +68,7 @@ impl Token {
         Token::parse(&std::env::var(VARIABLE).ok()?)
     }
 
-    fn parse(text: &str) -> Option<Token> {
+    pub(super) fn parse(text: &str) -> Option<Token> {
         let mut fields = text.split(':');
         if fields.next()? != "2" {
             return None;

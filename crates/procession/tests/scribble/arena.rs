@@ -21,11 +21,11 @@ const STREAMS: u64 = 2 | 22 << 32;
 const KIND: u64 = 18;
 const RECORD: u64 = 768;
 
-const HEADER: u64 = 4096;
-const SLOTS: u64 = 1024 * 128;
+pub(crate) const HEADER: u64 = 4096;
+pub(crate) const SLOTS: u64 = 1024 * 128;
 const CONTROL: u64 = 8192;
-const HINTS: u64 = 16 * 8;
-const CHUNK: u64 = 64 << 10;
+pub(crate) const HINTS: u64 = 16 * 8;
+pub(crate) const CHUNK: u64 = 64 << 10;
 
 /// Words of the record: cursors and event counts; each side's lock, cache and bulk; all that follows the ring.
 const TAIL: u64 = 0;
@@ -71,32 +71,42 @@ impl Arena {
         arena
     }
 
+    pub(crate) fn chunks(&self) -> u64 {
+        self.chunks
+    }
+
     /// The place of a word in this process, if it's one of the arena's.
     fn address(&self, offset: u64) -> Option<u64> {
         let is_there = self.chunks == 0 || offset <= self.chunk(self.chunks) - 8;
         is_there.then(|| self.base + offset)
     }
 
-    fn read(&self, offset: u64) -> u64 {
+    pub(crate) fn read(&self, offset: u64) -> u64 {
         let mut bytes = [0; 8];
         // What isn't there reads as 0.
         let _ = self.address(offset).map(|address| self.memory.read_exact_at(&mut bytes, address));
         u64::from_le_bytes(bytes)
     }
 
+    pub(crate) fn read_bytes(&self, offset: u64, len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; len];
+        let _ = self.memory.read_exact_at(&mut bytes, self.base + offset);
+        bytes
+    }
+
     pub(crate) fn write(&self, offset: u64, word: u64) {
         let _ = self.address(offset).map(|address| self.memory.write_all_at(&word.to_le_bytes(), address));
     }
 
-    fn entry(&self, chunk: u64) -> u64 {
+    pub(crate) fn entry(&self, chunk: u64) -> u64 {
         HEADER + SLOTS + chunk * 16
     }
 
-    fn control(&self, chunk: u64) -> u64 {
+    pub(crate) fn control(&self, chunk: u64) -> u64 {
         self.entry(self.chunks).next_multiple_of(CONTROL) + chunk * CONTROL
     }
 
-    fn chunk(&self, chunk: u64) -> u64 {
+    pub(crate) fn chunk(&self, chunk: u64) -> u64 {
         self.control(self.chunks).next_multiple_of(2 << 20) + chunk * CHUNK
     }
 

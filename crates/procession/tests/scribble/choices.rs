@@ -27,7 +27,12 @@ impl Choices {
 
     /// For another thread.
     pub(crate) fn split(&mut self) -> Choices {
-        let mut state = self.word() | 1;
+        Choices::of(self.word())
+    }
+
+    /// For another process.
+    pub(crate) fn of(seed: u64) -> Choices {
+        let mut state = seed | 1;
         Choices::new(move || {
             state ^= state << 13;
             state ^= state >> 7;

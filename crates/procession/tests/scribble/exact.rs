@@ -1,7 +1,11 @@
 //! Certain bytes that are scribbled over, and what exactly comes of that.
 
-use super::scribble::arena::Arena;
-use procession::{Event, JoinableQueue, RecvError, Sender, channel};
+use super::scribble::{
+    arena::{Arena, CHUNK},
+    blocks::{DICT, RAW},
+    world::see,
+};
+use procession::{Dict, Event, JoinableQueue, RecvError, Sender, channel};
 use std::{
     pin::pin,
     task::{Context, Waker},
@@ -97,4 +101,66 @@ pub(crate) fn a_poll_ends_whoever_has_the_lock() {
     assert!(receiver.try_recv().unwrap().is_none());
     let mut context = Context::from_waker(Waker::noop());
     assert!(pin!(receiver.recv_async()).poll(&mut context).is_pending());
+}
+
+/// Whoever takes the locks of several shards would wait for himself.
+pub(crate) fn two_shards_in_one_place_are_no_deadlock() {
+    let dict = Dict::<u64, u64>::new().unwrap();
+    // The first and the second group of shards are there.
+    dict.extend((0..20_000).map(|i| (i, i))).unwrap();
+    let arena = Arena::open();
+    let blocks = arena.blocks();
+    let record = blocks.iter().find(|block| block.kind == DICT).expect("a dict");
+    let is_group = |at: &u64| {
+        let offset = arena.read(*at);
+        blocks.iter().any(|block| block.offset == offset && block.kind == RAW && block.size == 1024)
+    };
+    let groups: Vec<u64> =
+        (0..record.size / 8).map(|word| record.offset + word * 8).filter(is_group).take(2).collect();
+    arena.write(groups[1], arena.read(groups[0]));
+    assert!(dict.items().unwrap_err().is_corrupted());
+    assert!(dict.clear().unwrap_err().is_corrupted());
+    let keys: Vec<u64> = (0..5000).collect();
+    let keys: Vec<&u64> = keys.iter().collect();
+    assert!(dict.transaction(&keys, |_| ()).unwrap_err().is_corrupted());
+    // It wants to become smaller.
+    for key in 0..20_000 {
+        let _ = dict.remove(&key);
+    }
+}
+
+/// A block that seems to be larger than all there is would get memory by being read.
+pub(crate) fn no_block_reaches_behind_what_is_committed() {
+    let dict = Dict::<u64, Vec<u8>>::new().unwrap();
+    dict.insert(&1, &vec![1; 200_000]).unwrap();
+    let arena = Arena::open();
+    let is_large = |chunk: &u64| arena.read(arena.entry(*chunk)) & 0xff == 3;
+    let chunk = (0..arena.chunks()).find(is_large).expect("a large value has a block of its own");
+    let blocks = arena.blocks();
+    let blocks = blocks.iter().filter(|block| block.kind == RAW);
+    let words = blocks.flat_map(|block| (0..block.size / 8).map(|word| block.offset + word * 8));
+    let names: Vec<u64> = words.filter(|at| arena.read(*at) == arena.chunk(chunk)).collect();
+    assert_eq!(names.len(), 1, "its cell has its place, and behind that its length");
+    const CHUNKS: u64 = (1 << 30) / CHUNK;
+    arena.write(names[0] + 8, CHUNKS * CHUNK);
+    arena.write(arena.entry(chunk), 3 | CHUNKS << 32);
+    assert!(dict.get(&1).unwrap_err().is_corrupted());
+}
+
+/// Numbers of entries go on, whatever they have come to.
+pub(crate) fn a_map_has_had_as_many_entries_as_there_are_numbers() {
+    let dict = Dict::<u64, u64>::new().unwrap();
+    let arena = Arena::open();
+    let blocks = arena.blocks();
+    let record = blocks.iter().find(|block| block.kind == DICT).expect("a dict");
+    // On a line of its own.
+    let lines = || (1..record.size / 64).map(|line| record.offset + line * 64);
+    let before: Vec<u64> = lines().map(|at| arena.read(at)).collect();
+    dict.insert(&1, &1).unwrap();
+    let changed: Vec<u64> =
+        lines().zip(before).filter(|(at, before)| arena.read(*at) != *before).map(|(at, _)| at).collect();
+    assert_eq!(changed.len(), 1, "one word counts entries");
+    arena.write(changed[0], u64::MAX);
+    dict.transaction(&[&2, &3, &4], |view| (2..5).for_each(|key| see(view.insert(&key, key)))).unwrap();
+    assert_eq!(dict.get_many(&[&1, &2, &3, &4]).unwrap(), [Some(1), Some(2), Some(3), Some(4)]);
 }

@@ -1,19 +1,75 @@
-//! Streams whose bytes in shared memory are scribbled over. Also driven by the fuzzer, see `fuzz/`.
+//! What shared memory is for, with its bytes scribbled over. Also driven by the fuzzer, see `fuzz/`.
 
 pub(crate) mod arena;
+pub(crate) mod blocks;
 pub(crate) mod choices;
+mod handles;
+mod maps;
+mod records;
+mod table;
 pub(crate) mod world;
 
 use arena::Arena;
 use choices::Choices;
+use procession::TaskError;
 use std::{
+    fmt::Debug,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
     thread,
     time::Duration,
 };
 use world::World;
 
-/// What a case does besides.
+/// What is scribbled over. The streams have a plan besides.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Target {
+    Streams,
+    Table,
+    Handles,
+    Records,
+    Maps,
+}
+
+impl Target {
+    /// Each with its name.
+    pub(crate) const ALL: [(&str, Target); 5] = [
+        ("streams", Target::Streams),
+        ("table", Target::Table),
+        ("handles", Target::Handles),
+        ("records", Target::Records),
+        ("maps", Target::Maps),
+    ];
+
+    pub(crate) fn named(name: &str) -> Option<Target> {
+        Target::ALL.iter().find(|(known, _)| *known == name).map(|(_, target)| *target)
+    }
+
+    /// One case: errors are fine, and so are wrong values. With `others` there are other threads and processes, and no case is quite the
+    /// same again; without, there may have been cases before.
+    pub(crate) fn run(self, others: bool, choices: &mut Choices) {
+        match self {
+            Target::Streams => run_streams(Plan::new(others, choices), choices),
+            Target::Table => table::run(others, choices),
+            Target::Handles => handles::run(others, choices),
+            Target::Records => records::run(others, choices),
+            Target::Maps => maps::run(others, choices),
+        }
+        let _ = procession_core::sweep();
+        let _ = procession::audit();
+    }
+}
+
+/// How a process may end, whatever it found in shared memory.
+fn check_end<T: Debug>(ended: Result<T, TaskError>) {
+    match ended {
+        Err(TaskError::Died(status)) if status.signal().is_some_and(|signal| signal != 9) => {
+            panic!("a process that found nonsense has ended: {status:?}")
+        }
+        _ => {}
+    }
+}
+
+/// What a case with streams does besides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
     /// Locks are scribbled over as well: they may be held by whoever lives, so that nothing may wait without a timeout.
@@ -26,8 +82,17 @@ pub(crate) struct Plan {
     pub(crate) processes: bool,
 }
 
-/// One case: errors are fine, and so are wrong values.
-pub(crate) fn run(plan: Plan, choices: &mut Choices) {
+impl Plan {
+    fn new(others: bool, choices: &mut Choices) -> Plan {
+        let locks = choices.one_in(8);
+        if !others {
+            return Plan { locks, waiters: false, meanwhile: false, processes: false };
+        }
+        Plan { locks, waiters: choices.one_in(4), meanwhile: choices.one_in(4), processes: choices.one_in(3) }
+    }
+}
+
+fn run_streams(plan: Plan, choices: &mut Choices) {
     let mut world = World::new(choices);
     let arena = Arena::open();
     let places = arena.places();
@@ -59,7 +124,4 @@ pub(crate) fn run(plan: Plan, choices: &mut Choices) {
         world.close();
         (0..5).for_each(|_| world.step(choices));
     }
-    drop(world);
-    let _ = procession_core::sweep();
-    let _ = procession::audit();
 }

@@ -2,7 +2,7 @@
 
 use super::choices::Choices;
 use procession::{
-    Event, JoinableQueue, Lease, Process, Queue, Receiver, Selector, Sender, TaskError, channel, channel_with,
+    Event, JoinableQueue, Lease, Process, Queue, Receiver, Selector, Sender, channel, channel_with,
 };
 use procession_core::{
     Deadline,
@@ -11,7 +11,7 @@ use procession_core::{
 use serde::{Deserialize, Serialize};
 use std::{fmt::Debug, hint::black_box, thread, time::Duration};
 
-const MOMENT: Duration = Duration::from_micros(300);
+pub(crate) const MOMENT: Duration = Duration::from_micros(300);
 
 /// A message that may be long, and may have handles in it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub(crate) struct Gift {
 }
 
 impl Gift {
-    fn new(choices: &mut Choices) -> Gift {
+    pub(crate) fn new(choices: &mut Choices) -> Gift {
         Gift {
             number: choices.word(),
             bytes: vec![7; choices.one_of(&[0, 0, 10, 100, 5000, 40_000])],
@@ -32,8 +32,13 @@ impl Gift {
         }
     }
 
+    /// As what comes back.
+    pub(crate) fn lengthen(&mut self) {
+        self.bytes.extend([1; 100]);
+    }
+
     /// Uses what was received.
-    fn open(&self) {
+    pub(crate) fn open(&self) {
         black_box(self.bytes.iter().map(|byte| u64::from(*byte)).sum::<u64>() ^ self.number);
         self.events.iter().for_each(|event| see(event.set()));
         self.end.iter().for_each(|end| see(end.send_timeout(&1, MOMENT)));
@@ -64,7 +69,7 @@ pub(crate) struct World {
 pub(crate) const STREAMS: usize = 7;
 
 /// Whatever comes of it.
-fn see<T>(result: T) {
+pub(crate) fn see<T>(result: T) {
     black_box(result);
 }
 
@@ -236,12 +241,7 @@ impl World {
         let Ok(child) = Process::spawn(use_for_ever, (self.handles.clone(), choices.word())) else { return };
         thread::sleep(Duration::from_micros(choices.one_of(&[0, 500, 5000, 20_000])));
         see(child.kill());
-        match child.join() {
-            // Its arguments may have been among what was scribbled over.
-            Err(TaskError::Died(status)) if status.signal() == Some(9) => {}
-            Err(TaskError::Codec(_) | TaskError::Failed(_)) => {}
-            other => panic!("a process with scribbled streams has ended: {other:?}"),
-        }
+        super::check_end(child.join());
     }
 
     /// Calls that may wait for ever, in threads that nobody waits for.
