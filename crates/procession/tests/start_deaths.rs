@@ -177,7 +177,8 @@ fn killed_starters_leave_nothing_that_should_end_with_them() {
         starter.kill().unwrap();
         starter.join().unwrap_err();
     }
-    before.wait_until_back();
+    // What was started for somebody of an earlier test may have been under way.
+    before.wait_until_nothing_is_left();
     Process::spawn(|| (), ()).unwrap().join().unwrap();
     let audit = procession::audit().unwrap();
     let left = (audit.objects.len(), audit.blocks, audit.leaked, audit.members);

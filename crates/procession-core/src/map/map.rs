@@ -212,14 +212,18 @@ impl Map {
         self.lock_shard_for(arena, index, None)
     }
 
-    /// The same, for one who has locks of others. If names of groups were scribbled over, what is `had` may be in the place of another:
-    /// one would wait for oneself.
+    /// The same, for one who has locks of others: with those no shard that they are of goes, nor one with a lower number. If names of
+    /// groups were scribbled over, what is `had` may be in the place of another: one would wait for oneself.
     pub(super) fn lock_another(
         &self,
         arena: &'static Arena,
         index: usize,
         had: impl FnOnce(&Shard) -> bool,
     ) -> Result<Option<Locked<'static>>> {
+        // A group that has gone keeps its name, and its block may be one of those that are there: names count only below this.
+        if index >= self.shared.shape().shards() {
+            return Ok(None);
+        }
         let shard = self.shared.get().shard(arena, index)?;
         if had(shard) {
             return Err(Error::corrupted("two shards of a map are in the same place"));

@@ -26,7 +26,7 @@ use crate::{
     objects::busy::Busy,
     references::Share,
 };
-use std::{fmt, sync::Arc};
+use std::{collections::HashSet, fmt, sync::Arc};
 
 /// What is to become of an entry.
 #[derive(Debug, Default)]
@@ -69,9 +69,10 @@ impl Map {
             indices.sort_unstable();
             indices.dedup();
             let mut shards: Vec<Locked<'static>> = Vec::with_capacity(indices.len());
+            let mut had = HashSet::new();
             for index in &indices {
-                let had = |shard: &Shard| shards.iter().any(|locked| std::ptr::eq(shard, locked.shard));
-                let Some(locked) = self.lock_another(arena, *index, had)? else { break };
+                let is_had = |shard: &Shard| !had.insert(std::ptr::from_ref(shard));
+                let Some(locked) = self.lock_another(arena, *index, is_had)? else { break };
                 shards.push(locked);
             }
             // With the locks no key goes to another shard; before it may have.

@@ -29,6 +29,12 @@ static ATTACHED: OnceLock<(&LinkRecord, &PoolRecord)> = OnceLock::new();
 /// How many tasks this process has run as a worker. In private memory: no protocol's.
 static TASK: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
+/// How many waits this process has begun and not ended, and `FREE` once it has left its link. In private memory, since the shared count may
+/// be another worker's by then.
+static WAITING: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+
+const FREE: u64 = 1 << 63;
+
 /// How many tasks this process has run to their end as a pool's worker.
 pub fn task_number() -> u64 {
     TASK.load(Relaxed)
@@ -43,6 +49,10 @@ impl Waiting {
     /// Says so; `None` if this process is no pool's worker.
     pub fn begin() -> Option<Waiting> {
         let (link, pool) = ATTACHED.get()?;
+        if WAITING.fetch_add(1, AcqRel) & FREE != 0 {
+            WAITING.fetch_sub(1, AcqRel);
+            return None;
+        }
         if link.report.waiting.fetch_add(1, AcqRel) == 0 {
             pool.call_dispatcher();
         }
@@ -52,8 +62,8 @@ impl Waiting {
 
 impl Drop for Waiting {
     fn drop(&mut self) {
-        // Where the link has ended meanwhile, the record may be another's, which has none to take away.
-        let _ = self.0.report.waiting.fetch_update(AcqRel, Relaxed, |waiting| waiting.checked_sub(1));
+        self.0.report.waiting.fetch_sub(1, AcqRel);
+        WAITING.fetch_sub(1, AcqRel);
     }
 }
 
@@ -259,7 +269,8 @@ impl Worker {
 
 impl Drop for Worker {
     fn drop(&mut self) {
-        if family::current().is_err() {
+        // Where a thread still waits for a task, the sweep after this process's end does the rest.
+        if family::current().is_err() || WAITING.compare_exchange(0, FREE, AcqRel, Relaxed).is_err() {
             return;
         }
         // The last to go frees it; the rings' bytes, if they were left to this process, go at its end.

@@ -195,13 +195,13 @@ impl Server {
                     _ => Failed::Now,
                 });
             }
-            let started = self.claim(&text[..len], received).and_then(|(forked, orders)| {
+            let started = self.claim(&text[..len], received).and_then(|(cell, forked, orders)| {
                 match socket::send(orders.as_fd(), &message, &descriptors) {
                     Ok(()) => Some(forked),
                     // It was killed while it waited.
                     Err(_) => {
                         drop(orders);
-                        forked.see_off();
+                        self.see_off(cell, forked.pid, Ok(forked.pidfd));
                         None
                     }
                 }
@@ -221,8 +221,8 @@ impl Server {
         let _ = socket::send(self.socket.as_fd(), &[0], &[]);
     }
 
-    /// Makes a spare that was announced the caller's: it, and the socket that its order goes to.
-    fn claim(&self, text: &[u8], received: Received) -> Option<(Forked, OwnedFd)> {
+    /// Makes a spare that was announced the caller's: its cell, itself, and the socket that its order goes to.
+    fn claim(&self, text: &[u8], received: Received) -> Option<(usize, Forked, OwnedFd)> {
         let [orders, ..] = received;
         let (&SPARE, rest) = text.split_first()? else { return None };
         self.was_useful.store(true, Relaxed);
@@ -232,7 +232,7 @@ impl Server {
             return None;
         }
         match (orders, Pidfd::of_child(pid)) {
-            (Some(orders), Ok(pidfd)) => Some((Forked { pid, pidfd }, orders)),
+            (Some(orders), Ok(pidfd)) => Some((cell, Forked { pid, pidfd }, orders)),
             (orders, pidfd) => {
                 // This process had no room for another descriptor.
                 drop(orders);
@@ -242,11 +242,18 @@ impl Server {
         }
     }
 
-    /// Reaps a claimed spare whose socket is closed: it has left or is about to. One that was stopped is left alone; the register
-    /// remembers it.
+    /// Reaps a claimed spare whose socket is closed: it has left or is about to. It isn't killed, since its process id may be a
+    /// stranger's, where the kernel or somebody else reaped it before; so one that was stopped is left alone, and the register remembers
+    /// it.
     fn see_off(&self, cell: usize, pid: u32, pidfd: rustix::io::Result<Pidfd>) {
         let has_left = match pidfd {
-            Ok(pidfd) => Forked { pid, pidfd }.see_off(),
+            Ok(pidfd) => {
+                let has_left = pidfd.wait_ended(Deadline::after(MOMENT));
+                if has_left {
+                    pidfd.reap();
+                }
+                has_left
+            }
             Err(_) => spawn::reap_within(pid, MOMENT),
         };
         if !has_left {
@@ -262,9 +269,9 @@ impl Server {
         self.pidfd.reap();
         let mut text = [0; ANNOUNCEMENT];
         while let Ok((len @ 1.., received)) = socket::try_receive(self.socket.as_fd(), &mut text) {
-            if let Some((spare, orders)) = self.claim(&text[..len], received) {
+            if let Some((cell, spare, orders)) = self.claim(&text[..len], received) {
                 drop(orders);
-                spare.see_off();
+                self.see_off(cell, spare.pid, Ok(spare.pidfd));
             }
         }
         // Those that it didn't come to announce.
@@ -281,16 +288,4 @@ fn failure(text: &[u8]) -> Option<io::Error> {
     let (&FAILED, rest) = text.split_first()? else { return None };
     let number = rest.get(..4)?.try_into().ok()?;
     Some(io::Error::from_raw_os_error(i32::from_le_bytes(number)))
-}
-
-impl Forked {
-    /// Reaps a spare whose socket is closed: it has left or is about to. It isn't killed, since its process id may be a
-    /// stranger's, where the kernel or somebody else reaped it before; so one that was stopped is left alone. Whether it has left.
-    fn see_off(&self) -> bool {
-        let has_left = self.pidfd.wait_ended(Deadline::after(MOMENT));
-        if has_left {
-            self.pidfd.reap();
-        }
-        has_left
-    }
 }

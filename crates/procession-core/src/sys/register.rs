@@ -93,10 +93,10 @@ impl Register {
         cell.is_some_and(|cell| cell.compare_exchange(pid, 0, AcqRel, Relaxed).is_ok())
     }
 
-    /// What the caller claimed is nobody's again.
+    /// What the caller claimed is nobody's again; unless another fork has been entered there meanwhile.
     pub(crate) fn put_back(&self, cell: usize, pid: u32) {
         if let Some(cell) = self.cells().get(cell) {
-            cell.store(pid, Release);
+            let _ = cell.compare_exchange(0, pid, Release, Relaxed);
         }
     }
 

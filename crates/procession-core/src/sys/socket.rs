@@ -93,7 +93,8 @@ fn receive_with(
     let received = loop {
         let mut parts = [IoSliceMut::new(bytes)];
         match recvmsg(socket, &mut parts, &mut ancillary, flags | RecvFlags::CMSG_CLOEXEC) {
-            Err(Errno::INTR) => {}
+            // The other side has gone without having read all: that is said once. What it had sent comes afterwards.
+            Err(Errno::INTR | Errno::CONNRESET) => {}
             received => break received?,
         }
     };

@@ -1,7 +1,12 @@
 //! What is done to a family from outside: its processes are killed, stopped and continued, at random.
 
 use procession_testing::{Rng, children_of, is_helper, kill, resume, stop};
-use std::{thread, time::Duration};
+use std::{fs, thread, time::Duration};
+
+/// Whether it has ended, and nobody has asked how.
+fn is_zombie(process: u32) -> bool {
+    fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+}
 
 /// How much was done.
 #[derive(Clone, Copy, Debug, Default)]
@@ -29,7 +34,8 @@ impl Harmer {
 
     /// Does one thing to one of them, and waits for a moment.
     pub(crate) fn harm(&mut self, rng: &mut Rng) {
-        let members = children_of(self.root);
+        let mut members = children_of(self.root);
+        members.retain(|member| !is_zombie(*member));
         if !members.is_empty() {
             let victim = members[rng.below(members.len())];
             match rng.below(80) {
@@ -44,7 +50,7 @@ impl Harmer {
                 }
                 1..40 => self.done.kills += kill(victim).is_ok() as u64,
                 40..60 => {
-                    if stop(victim).is_ok() {
+                    if !self.stopped.contains(&victim) && stop(victim).is_ok() {
                         self.done.stops += 1;
                         self.stopped.push(victim);
                     }

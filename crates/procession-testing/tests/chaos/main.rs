@@ -39,7 +39,7 @@ fn long(time: Duration) -> ExitCode {
     while trial.time() < time {
         trial.family(Kind::ALL[trial.families() % Kind::ALL.len()]);
     }
-    println!("{trial}");
+    trial.end();
     ExitCode::SUCCESS
 }
 
@@ -50,6 +50,7 @@ fn short(kind: Kind) {
         trial.family(kind);
         procession_testing::still_alive();
     }
+    trial.end();
 }
 
 fn families_survive_deaths() {

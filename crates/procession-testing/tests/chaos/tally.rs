@@ -12,6 +12,8 @@ pub(crate) struct Tally {
     pub(crate) deeds: u64,
     /// Pools, managers and processes that were made in a task.
     pub(crate) nested: u64,
+    /// Requests that were answered.
+    pub(crate) answers: u64,
     /// Operations for which there was no memory.
     pub(crate) memory: u64,
     /// Processes that couldn't be started.
@@ -27,6 +29,7 @@ impl AddAssign for Tally {
         self.tasks += other.tasks;
         self.deeds += other.deeds;
         self.nested += other.nested;
+        self.answers += other.answers;
         self.memory += other.memory;
         self.starts += other.starts;
         self.deaths += other.deaths;
@@ -36,10 +39,10 @@ impl AddAssign for Tally {
 
 impl fmt::Display for Tally {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Tally { tasks, deeds, nested, memory, starts, deaths, cut } = self;
+        let Tally { tasks, deeds, nested, answers, memory, starts, deaths, cut } = self;
         write!(
             f,
-            "{tasks} tasks ({deaths} died, {cut} cut short), {deeds} deeds, {nested} nested, {memory} times no memory, \
+            "{tasks} tasks ({deaths} died, {cut} cut short), {deeds} deeds, {nested} nested, {answers} answers, {memory} times no memory, \
              {starts} times no process"
         )
     }

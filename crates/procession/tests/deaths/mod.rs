@@ -9,6 +9,7 @@ pub(crate) mod closures;
 pub(crate) mod collections;
 pub(crate) mod managers;
 pub(crate) mod streams;
+pub(crate) mod transactions;
 
 /// Where a process is to die.
 #[derive(serde::Serialize, serde::Deserialize)]

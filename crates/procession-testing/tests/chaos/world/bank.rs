@@ -10,7 +10,7 @@ pub(crate) struct Bank {
     accounts: Dict<u32, i64>,
 }
 
-const ACCOUNTS: u32 = 12;
+const ACCOUNTS: u32 = 150;
 const EACH: i64 = 1000;
 
 impl Bank {

@@ -56,12 +56,14 @@ impl Errands {
                 Ok(None) => {
                     self.serve(tally);
                 }
+                // Who had it is dead, or had no memory for the answer.
                 Err(RecvError::Disconnected) => return,
                 received => {
                     let Some(answer) = tally.forgive(received).flatten() else { return };
                     let Answer { number: same, value: again, bytes } = answer;
                     assert_eq!((same, value.load(), again.load()), (number, number + 1, number + 1));
                     assert!(bytes.iter().all(|byte| *byte == number as u8));
+                    tally.answers += 1;
                     return;
                 }
             }

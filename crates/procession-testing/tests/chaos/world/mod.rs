@@ -6,6 +6,7 @@ mod errands;
 mod line;
 mod locks;
 mod nested;
+mod tide;
 
 use crate::tally::Tally;
 use archive::Archive;
@@ -17,6 +18,7 @@ use procession::PoolHandle;
 use procession_testing::Rng;
 use serde::{Deserialize, Serialize};
 use std::{sync::atomic::AtomicBool, time::Duration};
+use tide::Tide;
 
 /// How long something is waited for that may never come.
 const MOMENT: Duration = Duration::from_micros(200);
@@ -25,6 +27,7 @@ const MOMENT: Duration = Duration::from_micros(200);
 pub(crate) struct World {
     bank: Bank,
     archive: Archive,
+    tide: Tide,
     locks: Locks,
     errands: Errands,
     line: Line,
@@ -35,16 +38,17 @@ pub(crate) fn work(world: World, pool: PoolHandle, seed: u64, depth: u32) -> Tal
     let (mut rng, mut tally) = (Rng::from_seed(seed), Tally::default());
     for _ in 0..rng.below(10) {
         let rng = &mut rng;
-        let what = rng.below(11);
+        let what = rng.below(12);
         // Many of the short ones in a row, so that who is killed is likely to be in the middle of one.
-        let times = [100, 100, 100, 100, 10, 10, 10].get(what).map_or(1, |most| rng.below(*most));
+        let times = [100, 100, 100, 100, 100, 10, 10, 10].get(what).map_or(1, |most| rng.below(*most));
         for _ in 0..times {
             match what {
                 0 | 1 => world.bank.deed(rng, &mut tally),
                 2 | 3 => world.archive.deed(rng, &mut tally),
-                4..7 => world.locks.deed(rng, &mut tally),
-                7 => world.errands.deed(rng, &mut tally),
-                8 | 9 => world.line.deed(rng, &mut tally),
+                4 => world.tide.deed(rng, &mut tally),
+                5..8 => world.locks.deed(rng, &mut tally),
+                8 => world.errands.deed(rng, &mut tally),
+                9 | 10 => world.line.deed(rng, &mut tally),
                 _ if depth > 0 => nested::deed(&world, &pool, rng, depth - 1, &mut tally),
                 _ => {}
             }
@@ -59,6 +63,7 @@ impl World {
         Ok(World {
             bank: Bank::new()?,
             archive: Archive::new()?,
+            tide: Tide::new()?,
             locks: Locks::new()?,
             errands: Errands::new()?,
             line: Line::new()?,
