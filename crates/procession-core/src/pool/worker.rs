@@ -270,7 +270,8 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         // Where a thread still waits for a task, the sweep after this process's end does the rest.
-        let still_waits = WAITING.compare_exchange(0, FREE, AcqRel, Relaxed).is_err_and(|now| now & FREE == 0);
+        let still_waits =
+            WAITING.compare_exchange(0, FREE, AcqRel, Relaxed).is_err_and(|now| now & FREE == 0);
         if family::current().is_err() || still_waits {
             return;
         }
