@@ -105,8 +105,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A [`Dict`] and a [`List`] have `serde` values of any size, with handles in them if need be; each of their operations is atomic, and reading
-//! takes no lock. A [`Manager`] makes objects of all kinds, which end with it.
+//! A [`Dict`] and a [`List`] have `serde` values of any size, with handles in them if need be; each of their operations is atomic, and to look up
+//! one value takes no lock, unless it has handles in it. A [`Manager`] makes objects of all kinds, which end with it.
 //!
 //! # Messages
 //!
