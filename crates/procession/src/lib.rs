@@ -71,7 +71,7 @@
 //! | the last one that has an end of a channel | the other side sees the end of the stream, after all that was sent |
 //! | one that got items of a [`JoinableQueue`] and hasn't finished them | another gets them, once; then [`join`](JoinableQueue::join) reports them |
 //! | the last one that has a [`Manager`] | what the manager made is closed: each operation gives an error, and who waits wakes with it |
-//! | one that waits for any of these, also in a [`Selector`], or was just woken | nobody else notices |
+//! | one that waits for any of these (but at a [`Barrier`]), also in a [`Selector`], or was just woken | nobody else notices |
 //! | the forkserver | the next start brings up another; processes that it made go on |
 //! | the root (the process that started the others) | everything ends, at once, even by SIGKILL |
 //!
@@ -142,9 +142,10 @@
 //! A function that gave no value says why by a [`TaskError`]; sending and receiving have [`SendError`] and [`RecvError`]; locks have
 //! [`LockError`], which has the guard if the lock is only poisoned. Everything else is one [`Error`], whose text says what to do, and whose
 //! predicates (`is_closed`, `is_out_of_memory`, …) tell apart what a program can act on; all others become one by `?`. Timeouts
-//! aren't errors: what has one gives `None` or `false` (but a [`Barrier`] that is late breaks).
+//! aren't errors: what has one gives `None` or `false` (but a [`Barrier`] that is late breaks). A task's time limit is one:
+//! [`TaskError::TimedOut`], by `?` an error that [`is_timeout`](Error::is_timeout).
 //!
-//! Who waits for whom, across all processes, says [`family::waits`].
+//! Who waits for which lock, permit, event, barrier, message or change, across all processes, says [`family::waits`].
 //!
 //! # Things this library doesn't do
 //!
