@@ -41,7 +41,8 @@
 //!
 //! A `fn` item, or a closure that captures nothing (checked when it's compiled). A child runs the same program, but
 //! shares no memory with it except what this library shares; so what a function works on travels as its arguments, which
-//! are `serde` values, up to eight of them, and so does what it returns. References don't travel; `String` does.
+//! are `serde` values, up to eight of them, and so does what it returns. References don't travel; `String` does. Arguments are encoded
+//! number by number: a vector of many megabytes goes several times as fast through a [`channel`], and in an [`Array`] it needn't go at all.
 //!
 //! A child begins as the program does, and leaves `main` in [`init`]; so that is the first statement, and what stands before it may run more
 //! than once. [`#[procession::main]`](main) and [`#[procession::test]`](test) put it where it belongs. By default children are forked by a
@@ -157,6 +158,13 @@
 //! - It doesn't reach other machines, nor processes that it didn't start.
 //! - It isn't a job queue that survives a restart: when the root ends, everything does.
 //!
+//! # Limits
+//!
+//! - 1023 processes beside the root.
+//! - 64 GiB of shared memory, or as many bytes as the root finds in the environment variable `PROCESSION_ARENA_LIMIT`. Only what is used
+//!   is allocated.
+//! - Eight arguments. Messages and values are of any size that fits into shared memory.
+//!
 //! # Crate features
 //!
 //! - `progress`: [`TaskOptions`] has `progress_bar`, which draws one for a map. Off by default; without it there's
@@ -230,7 +238,7 @@ pub type Condvar = Condition;
 /// Makes this process ready to start others. The first statement of `main`, in every program that uses this library.
 ///
 /// A process that the library starts is the same program, which comes here and no further: in it this call runs the function
-/// that the process is for, and exits. So nothing after it happens twice. What stands before it happens again in each process
+/// that the process is for, and exits (as by [`std::process::exit`]: handlers of `atexit` run there, too). So nothing after it happens twice. What stands before it happens again in each process
 /// that is started by [`StartMethod::Spawn`], and once more for all those that the forkserver makes.
 /// [`#[procession::main]`](main) puts it where it belongs.
 ///
@@ -238,6 +246,7 @@ pub type Condvar = Condition;
 ///
 /// A new process that can't join its family, because the root died in the meantime, exits here.
 #[doc(alias = "freeze_support")]
+#[doc(alias = "set_forkserver_preload")]
 pub fn init() {
     procession_core::start::init();
 }
