@@ -250,7 +250,8 @@ mod tests {
             include_str!("stream/README.md"),
             include_str!("sync/README.md"),
         ];
-        let mut in_tables: Vec<&str> = tables.iter().flat_map(|table| table.lines()).filter_map(named).collect();
+        let mut in_tables: Vec<&str> =
+            tables.iter().flat_map(|table| table.lines()).filter_map(named).collect();
         let mut points: Vec<&str> = KillPoint::ALL.iter().map(|point| point.name()).collect();
         in_tables.sort_unstable();
         points.sort_unstable();

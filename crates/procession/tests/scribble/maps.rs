@@ -234,7 +234,8 @@ pub(crate) fn run(others: bool, choices: &mut Choices) {
     let count = |kind| blocks.iter().filter(|block| block.kind == kind).count();
     assert!(!others || count(DICT) >= 6 && count(LIST) >= 6 && count(RAW) >= 6, "{blocks:?}");
     let scribble = |blocks: &Vec<Block>, choices: &mut _| arena.scribble_blocks(blocks, choices);
-    super::scribble_and_use(meanwhile, 12, choices, || World::blocks(&arena), scribble, |choices| {
+    let blocks = || World::blocks(&arena);
+    super::scribble_and_use(meanwhile, 12, choices, blocks, scribble, |choices| {
         (0..choices.below(60)).for_each(|_| world.step(choices));
         if processes && choices.one_in(2) {
             world.kill_one(choices);

@@ -138,7 +138,8 @@ fn run_streams(plan: Plan, choices: &mut Choices) {
         world.wait_for_ever();
     }
     let scribble = |places: &_, choices: &mut _| arena.scribble(places, plan.locks, choices);
-    scribble_and_use(plan.meanwhile, 3, choices, || arena.places(), scribble, |choices| {
+    let places = || arena.places();
+    scribble_and_use(plan.meanwhile, 3, choices, places, scribble, |choices| {
         (0..choices.below(40)).for_each(|_| world.step(choices));
         if plan.processes && choices.one_in(2) {
             world.kill_one(choices);
