@@ -238,9 +238,9 @@ pub type Condvar = Condition;
 /// Makes this process ready to start others. The first statement of `main`, in every program that uses this library.
 ///
 /// A process that the library starts is the same program, which comes here and no further: in it this call runs the function
-/// that the process is for, and exits (as by [`std::process::exit`]: handlers of `atexit` run there, too). So nothing after it happens twice. What stands before it happens again in each process
-/// that is started by [`StartMethod::Spawn`], and once more for all those that the forkserver makes.
-/// [`#[procession::main]`](main) puts it where it belongs.
+/// that the process is for, and exits (as by [`std::process::exit`]: handlers of `atexit` run there, too). So nothing after it happens
+/// twice. What stands before it happens again in each process that is started by [`StartMethod::Spawn`], and once more for all those that
+/// the forkserver makes. [`#[procession::main]`](main) puts it where it belongs.
 ///
 /// # Process death
 ///

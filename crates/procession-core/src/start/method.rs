@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 #[non_exhaustive]
 #[repr(u8)]
 pub enum StartMethod {
-    /// The family's *forkserver* forks it: a small copy of the program that stopped inside `init()`, has
-    /// one thread, and is started at the first use. It takes about a third of the time of [`Spawn`](StartMethod::Spawn),
-    /// whatever the size of the parent.
+    /// The family's *forkserver* forks it: a small copy of the program that stopped inside `init()`, has one thread, and is
+    /// started at the first use. It takes about a third of the time of [`Spawn`](StartMethod::Spawn), whatever the size of
+    /// the parent.
     ///
     /// The process gets the environment, directory, streams, limits and so on that its starter has at that moment. But code
     /// that runs before `init()` ran earlier, once for all of them; so variables that such code or the loader reads have no
