@@ -200,6 +200,7 @@ impl Error {
     }
 
     /// Whether a value could not be encoded or decoded.
+    #[doc(alias = "PicklingError")]
     pub fn is_codec(&self) -> bool {
         self.0.kind == ErrorKind::Codec
     }

@@ -250,9 +250,17 @@ mod tests {
             include_str!("stream/README.md"),
             include_str!("sync/README.md"),
         ];
-        for point in KillPoint::ALL {
-            let row = format!("| `{}`", point.name());
-            assert_eq!(tables.iter().map(|table| table.matches(&row).count()).sum::<usize>(), 1, "{row}");
-        }
+        let mut in_tables: Vec<&str> =
+            tables.iter().flat_map(|table| table.lines()).filter_map(named).collect();
+        let mut points: Vec<&str> = KillPoint::ALL.iter().map(|point| point.name()).collect();
+        in_tables.sort_unstable();
+        points.sort_unstable();
+        assert_eq!(in_tables, points);
+    }
+
+    /// The point that a row of a kill table is for. (The names with a dot in other tables are of files.)
+    fn named(line: &str) -> Option<&str> {
+        let (name, _) = line.strip_prefix("| `")?.split_once('`')?;
+        (name.contains('.') && !name.ends_with(".rs")).then_some(name)
     }
 }

@@ -30,6 +30,8 @@ pub enum TaskError {
     #[error("the task was cancelled")]
     Cancelled,
     /// Its arguments or its value could not be encoded or decoded; the text names the type.
+    #[doc(alias = "PicklingError")]
+    #[doc(alias = "MaybeEncodingError")]
     #[error("{0}")]
     Codec(Error),
     /// It never ran: the pool was closed, or no process could be started, or memory was short.

@@ -3,8 +3,10 @@
 use procession_core::Result;
 pub use procession_core::objects::{Party, Wait, Waits};
 
-/// Who in the family waits for which lock, semaphore, event, condition or barrier, and who has it: the wait-for graph. If
-/// processes or threads wait for each other in a circle, [`cycle`](Waits::cycle) names them.
+/// Who in the family waits for what (a lock, a permit, an event, a condition, a barrier, a message or room for one, a change of a
+/// dictionary or a list), and who has it: the wait-for graph. If processes or threads wait for each other in a circle,
+/// [`cycle`](Waits::cycle) names them. Who waits for the end of a process, for a result of its own pool, or with a
+/// [`Selector`](crate::Selector) isn't shown.
 ///
 /// Any process of the family can ask, at any time; nobody is disturbed.
 ///

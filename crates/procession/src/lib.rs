@@ -41,7 +41,8 @@
 //!
 //! A `fn` item, or a closure that captures nothing (checked when it's compiled). A child runs the same program, but
 //! shares no memory with it except what this library shares; so what a function works on travels as its arguments, which
-//! are `serde` values, up to eight of them, and so does what it returns. References don't travel; `String` does.
+//! are `serde` values, up to eight of them, and so does what it returns. References don't travel; `String` does. Arguments are encoded
+//! number by number: a vector of many megabytes goes several times as fast through a [`channel`], and in an [`Array`] it needn't go at all.
 //!
 //! A child begins as the program does, and leaves `main` in [`init`]; so that is the first statement, and what stands before it may run more
 //! than once. [`#[procession::main]`](main) and [`#[procession::test]`](test) put it where it belongs. By default children are forked by a
@@ -71,7 +72,7 @@
 //! | the last one that has an end of a channel | the other side sees the end of the stream, after all that was sent |
 //! | one that got items of a [`JoinableQueue`] and hasn't finished them | another gets them, once; then [`join`](JoinableQueue::join) reports them |
 //! | the last one that has a [`Manager`] | what the manager made is closed: each operation gives an error, and who waits wakes with it |
-//! | one that waits for any of these, also in a [`Selector`], or was just woken | nobody else notices |
+//! | one that waits for any of these (but at a [`Barrier`]), also in a [`Selector`], or was just woken | nobody else notices |
 //! | the forkserver | the next start brings up another; processes that it made go on |
 //! | the root (the process that started the others) | everything ends, at once, even by SIGKILL |
 //!
@@ -105,8 +106,8 @@
 //! # Ok(()) }
 //! ```
 //!
-//! A [`Dict`] and a [`List`] have `serde` values of any size, with handles in them if need be; each of their operations is atomic, and reading
-//! takes no lock. A [`Manager`] makes objects of all kinds, which end with it.
+//! A [`Dict`] and a [`List`] have `serde` values of any size, with handles in them if need be; each of their operations is atomic, and to look up
+//! one value takes no lock, unless it has handles in it. A [`Manager`] makes objects of all kinds, which end with it.
 //!
 //! # Messages
 //!
@@ -142,9 +143,10 @@
 //! A function that gave no value says why by a [`TaskError`]; sending and receiving have [`SendError`] and [`RecvError`]; locks have
 //! [`LockError`], which has the guard if the lock is only poisoned. Everything else is one [`Error`], whose text says what to do, and whose
 //! predicates (`is_closed`, `is_out_of_memory`, …) tell apart what a program can act on; all others become one by `?`. Timeouts
-//! aren't errors: what has one gives `None` or `false` (but a [`Barrier`] that is late breaks).
+//! aren't errors: what has one gives `None` or `false` (but a [`Barrier`] that is late breaks). A task's time limit is one:
+//! [`TaskError::TimedOut`], by `?` an error that [`is_timeout`](Error::is_timeout).
 //!
-//! Who waits for whom, across all processes, says [`family::waits`].
+//! Who waits for which lock, permit, event, barrier, message or change, across all processes, says [`family::waits`].
 //!
 //! # Things this library doesn't do
 //!
@@ -155,6 +157,13 @@
 //! - It doesn't run other programs: that is [`std::process::Command`].
 //! - It doesn't reach other machines, nor processes that it didn't start.
 //! - It isn't a job queue that survives a restart: when the root ends, everything does.
+//!
+//! # Limits
+//!
+//! - 1023 processes beside the root.
+//! - 64 GiB of shared memory, or as many bytes as the root finds in the environment variable `PROCESSION_ARENA_LIMIT`. Only what is used
+//!   is allocated.
+//! - Eight arguments. Messages and values are of any size that fits into shared memory.
 //!
 //! # Crate features
 //!
@@ -229,14 +238,15 @@ pub type Condvar = Condition;
 /// Makes this process ready to start others. The first statement of `main`, in every program that uses this library.
 ///
 /// A process that the library starts is the same program, which comes here and no further: in it this call runs the function
-/// that the process is for, and exits. So nothing after it happens twice. What stands before it happens again in each process
-/// that is started by [`StartMethod::Spawn`], and once more for all those that the forkserver makes.
-/// [`#[procession::main]`](main) puts it where it belongs.
+/// that the process is for, and exits (as by [`std::process::exit`]: handlers of `atexit` run there, too). So nothing after it happens
+/// twice. What stands before it happens again in each process that is started by [`StartMethod::Spawn`], and once more for all those that
+/// the forkserver makes. [`#[procession::main]`](main) puts it where it belongs.
 ///
 /// # Process death
 ///
 /// A new process that can't join its family, because the root died in the meantime, exits here.
 #[doc(alias = "freeze_support")]
+#[doc(alias = "set_forkserver_preload")]
 pub fn init() {
     procession_core::start::init();
 }

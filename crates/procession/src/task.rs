@@ -25,6 +25,11 @@ use std::{any::type_name, marker::PhantomData, sync::Arc};
 /// procession::Process::spawn(move |n: u64| n * factor, (2,))?; // captures `factor`: pass it as an argument
 /// # Ok(()) }
 /// ```
+///
+/// What the compiler says of it, and means:
+///
+/// - *implementation of `Deserialize` is not general enough*: a parameter is a reference. Take a `String` instead of a `&str`.
+/// - *closure may outlive the current function … use the `move` keyword*: it captures something. `move` won't help, an argument will.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` can't run in another process with the arguments `{Args}`",
     label = "not a function of these arguments that can travel",
@@ -46,7 +51,8 @@ fn recall<F: 'static>() -> F {
     const {
         assert!(
             size_of::<F>() == 0,
-            "this closure captures variables, which can't travel to another process: pass them as arguments instead"
+            "a closure that captures variables, or a pointer to a function, can't travel to another process: \
+             give the function itself, and what it needs as arguments"
         );
         assert!(!std::mem::needs_drop::<F>(), "this closure captures something that must be dropped");
     }

@@ -127,7 +127,8 @@ fn random(target: Target, name: &str) {
 }
 
 struct Case {
-    name: String,
+    /// What brings it back.
+    variables: String,
     process: Child,
     output: File,
     start: Instant,
@@ -141,13 +142,16 @@ impl Case {
         std::fs::remove_file(&path).unwrap();
         let mut command = Command::new("/proc/self/exe");
         command.env(CASE, name).env("RUST_BACKTRACE", "1");
+        let mut variables = format!("{CASE}={name}");
         if target == Target::Table {
             // So that it's full now and then; and that there can be many copies.
-            command.env("PROCESSION_ARENA_LIMIT", (8 << 20).to_string());
+            let limit = (8 << 20).to_string();
+            variables += &format!(" PROCESSION_ARENA_LIMIT={limit}");
+            command.env("PROCESSION_ARENA_LIMIT", limit);
         }
         command.stdout(output.try_clone().unwrap()).stderr(output.try_clone().unwrap());
         let process = command.spawn().unwrap();
-        Case { name: name.to_string(), process, output, start: Instant::now() }
+        Case { variables, process, output, start: Instant::now() }
     }
 
     fn check(mut self) {
@@ -169,6 +173,6 @@ impl Case {
         self.output.rewind().unwrap();
         let _ = self.output.read_to_string(&mut text);
         let what = status.map_or("hangs".to_string(), |status| status.to_string());
-        panic!("{CASE}={}: {what}. To have it again, run this test with that variable.\n{text}", self.name);
+        panic!("{what}. To bring it back, run this test with {}.\n{text}", self.variables);
     }
 }

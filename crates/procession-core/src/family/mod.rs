@@ -64,7 +64,7 @@ fn create() -> Result<&'static Family> {
     if !INITIALISED.load(Ordering::Acquire) {
         return Err(Error::new(
             ErrorKind::NotInitialised,
-            "procession::init() was not called: make it the first statement of main (or use #[procession::main])",
+            "procession::init() was not called: make it the first statement of main (or use #[procession::main]; for tests, #[procession::test])",
         ));
     }
     let creating = CREATING.lock().unwrap_or_else(|e| e.into_inner());

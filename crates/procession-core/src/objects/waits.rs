@@ -203,7 +203,7 @@ impl fmt::Display for Wait {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} waits for {} {:#x}", self.who, self.kind, self.object)?;
         for (i, holder) in self.held_by.iter().enumerate() {
-            write!(f, "{} {holder}", if i == 0 { ", which is had by" } else { " and" })?;
+            write!(f, "{} {holder}", if i == 0 { ", held by" } else { " and" })?;
         }
         Ok(())
     }

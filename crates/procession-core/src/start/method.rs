@@ -7,17 +7,17 @@ use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 #[non_exhaustive]
 #[repr(u8)]
 pub enum StartMethod {
-    /// A small helper of the family forks it: a copy of the program that stopped inside [`init`](crate::start::init), has
-    /// one thread, and is started at the first use. It takes about a third of the time of [`Spawn`](StartMethod::Spawn),
-    /// whatever the size of the parent.
+    /// The family's *forkserver* forks it: a small copy of the program that stopped inside `init()`, has one thread, and is
+    /// started at the first use. It takes about a third of the time of [`Spawn`](StartMethod::Spawn), whatever the size of
+    /// the parent.
     ///
     /// The process gets the environment, directory, streams, limits and so on that its starter has at that moment. But code
     /// that runs before `init()` ran earlier, once for all of them; so variables that such code or the loader reads have no
-    /// effect any more. Handlers of `pthread_atfork` don't run. The helper and two processes that it keeps ready are children
+    /// effect any more. Handlers of `pthread_atfork` don't run. The forkserver and two processes that it keeps ready are children
     /// of the root, also for `waitpid(-1)`. PLATFORM.md has the details.
     ///
     /// Where that can't work, processes are started by `Spawn`, and the root says so once, on its standard error: when
-    /// code that runs before `init()` starts threads, when the system forbids such a fork, or when the helper fails over
+    /// code that runs before `init()` starts threads, when the system forbids such a fork, or when the forkserver fails over
     /// and over. Under the standard test harness, where there are always threads, `Spawn` is used without a word.
     #[default]
     ForkServer = 1,

@@ -20,8 +20,9 @@ use std::{borrow::Borrow, fmt, marker::PhantomData};
 
 /// A dictionary that any number of processes share, each of whose operations is atomic.
 ///
-/// Keys and values are `serde` values of any size; the values may have handles in them, also of other dictionaries. Reading takes no
-/// lock. A handle is cheap to clone, and travels like any other; the dictionary ends with the last of them.
+/// Keys and values are `serde` values of any size; the values may have handles in them, also of other dictionaries. Looking up a key
+/// takes no lock, unless its value has handles in it; what looks at many entries does. A handle is cheap to clone, and travels like
+/// any other; the dictionary ends with the last of them.
 ///
 /// Two keys are the same if they are encoded as the same bytes. A key can be looked up by what its type borrows as (a `String` by a
 /// `&str`), as long as that's encoded likewise. What has no order of its own, as a `HashMap`, is no good key.
@@ -31,15 +32,16 @@ use std::{borrow::Borrow, fmt, marker::PhantomData};
 /// A process that is killed in the middle of an operation has done it wholly or not at all, also a [`transaction`](Dict::transaction)
 /// or [`clear`](Dict::clear), and nobody notices: what it had locked goes to the next who wants it.
 ///
-/// A process that has been stopped in the middle of a change doesn't keep others from reading, unless it's just carrying out a
-/// transaction; but who wants to change an entry of the same part of the dictionary waits until it goes on.
+/// A process that has been stopped in the middle of a change doesn't keep others from reading single values without handles, unless
+/// it's just carrying out a transaction. Who wants all entries, a value with handles, or to change an entry of the same part of the
+/// dictionary waits until it goes on.
 ///
 /// # Deadlocks
 ///
 /// While a closure of [`update`](Dict::update), [`retain`](Dict::retain) or [`transaction`](Dict::transaction) runs, its thread can read
-/// entries of the dictionary (what it reads is as it was before), but neither change it otherwise nor ask for all of it: that is an error
-/// ([`is_deadlock`](procession_core::Error::is_deadlock)). Who changes one dictionary in the closure of another should always do it in
-/// the same order, as with any locks; [`family::waits`](crate::family::waits) tells who waits for whom.
+/// single values without handles (what it reads is as it was before), but neither change the dictionary otherwise nor ask for all of it:
+/// that is an error ([`is_deadlock`](procession_core::Error::is_deadlock)). Who changes one dictionary in the closure of another should
+/// always do it in the same order, as with any locks; [`family::waits`](crate::family::waits) tells who waits for whom.
 ///
 /// # Examples
 ///

@@ -14,21 +14,23 @@ use std::{fmt, marker::PhantomData, time::Duration};
 
 /// A list that any number of processes share, each of whose operations is atomic.
 ///
-/// Values are `serde` values of any size, which may have handles in them. Reading takes no lock; changes are made one after the other.
-/// [`push`](List::push), [`pop`](List::pop) and [`set`](List::set) take the same time however long the list is, but to find a value by its
-/// number takes some nanoseconds for each thousand that stand before it; to insert or remove one in the middle copies some kilobytes.
+/// Values are `serde` values of any size, which may have handles in them. To get one value takes no lock, unless it has handles in it;
+/// to get all does. Changes are made one after the other. [`push`](List::push), [`pop`](List::pop) and [`set`](List::set) take the same
+/// time however long the list is, but to find a value by its number takes some nanoseconds for each thousand that stand before it; to
+/// insert or remove one in the middle copies some kilobytes.
 ///
 /// A handle is cheap to clone, and travels like any other; the list ends with the last of them.
 ///
 /// # Process death
 ///
 /// A process that is killed in the middle of an operation has done it wholly or not at all, and nobody notices. A process that has
-/// been stopped in the middle of a change doesn't keep others from reading, but from changing the list, until it goes on.
+/// been stopped in the middle of a change doesn't keep others from reading single values without handles. Who wants all values, one
+/// with handles, or to change the list waits until it goes on.
 ///
 /// # Deadlocks
 ///
-/// While a closure of [`update`](List::update) runs, its thread can read the list, but not change it otherwise: that is an error
-/// ([`is_deadlock`](procession_core::Error::is_deadlock)).
+/// While a closure of [`update`](List::update) runs, its thread can read single values without handles, but neither change the list
+/// otherwise nor ask for all of it: that is an error ([`is_deadlock`](procession_core::Error::is_deadlock)).
 ///
 /// # Examples
 ///

@@ -151,6 +151,8 @@ impl<R: 'static> AsyncResult<R> {
     /// # Errors
     ///
     /// What became of the task instead: see [`TaskError`]. Of many tasks the first failure, in the order of the items.
+    #[doc(alias = "result")]
+    #[doc(alias = "exception")]
     pub fn get(&self) -> Result<R, TaskError> {
         self.wait_until(Deadline::NEVER)?;
         (self.decode)(self.cell.outcome.get().expect("a wait without a deadline ends with an outcome"))

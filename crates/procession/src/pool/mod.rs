@@ -297,7 +297,7 @@ impl Pool {
     }
 
     /// Has `f` run with these arguments on a worker, and returns at once; if the pool has
-    /// [`max_pending`](PoolBuilder::max_pending) tasks, as soon as it has less.
+    /// [`max_pending`](PoolBuilder::max_pending) tasks, as soon as it has fewer.
     ///
     /// # Errors
     ///

@@ -89,7 +89,7 @@ impl ProcessBuilder {
         self
     }
 
-    /// How nice it's to others that want a processor, from -20 to 19 (the nicest). The default is the starter's. Less than
+    /// How nice it is to others that want a processor, from -20 to 19 (the nicest). The default is the starter's. Less than
     /// that takes a privilege; without it, joining gives [`Failed`](crate::TaskError::Failed).
     pub fn nice(mut self, nice: i32) -> ProcessBuilder {
         self.nice = Some(nice);

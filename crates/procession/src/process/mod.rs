@@ -46,6 +46,7 @@ use std::{
 ///     Ok(())
 /// }
 /// ```
+#[doc(alias = "sentinel")]
 pub struct Process<R> {
     running: Running,
     name: String,

@@ -1,10 +1,7 @@
 //! Arguments at the edge of what can be said: an error that says so, or what was asked for; never a panic.
 
 use procession::*;
-use std::{
-    ops::Bound,
-    time::{Duration, Instant},
-};
+use std::{ops::Bound, time::Duration};
 
 /// What is asked for can't be had.
 #[track_caller]
@@ -127,9 +124,7 @@ pub(super) fn timeouts() {
         Process::spawn(|r: Receiver<u8>| r.recv_timeout(Duration::MAX).unwrap(), (receiver,)).unwrap();
     sender.send(&3).unwrap();
     assert_eq!(waiting.join().unwrap(), Some(3));
-    let before = Instant::now();
     assert_eq!(queue.get_timeout(Duration::ZERO).unwrap(), None);
-    assert!(before.elapsed() < Duration::MAX);
 }
 
 pub(super) fn pools() {

@@ -10,11 +10,6 @@ use procession::{
     Array, Barrier, BoundedSemaphore, Condition, Dict, Event, List, Manager, Mutex, Once, OnceValue, Process,
     Queue, Receiver, ReentrantMutex, RwLock, Semaphore, Sender, Value, channel,
 };
-use std::{
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-    thread,
-    time::Duration,
-};
 
 #[derive(Clone, serde::Serialize, serde::Deserialize)]
 struct Handles {
@@ -219,10 +214,7 @@ impl World {
     }
 
     fn kill_one(&self, choices: &mut Choices) {
-        let Ok(child) = Process::spawn(use_for_ever, (self.handles.clone(), choices.word())) else { return };
-        thread::sleep(Duration::from_micros(choices.one_of(&[0, 500, 5000, 20_000])));
-        see(child.kill());
-        super::check_end(child.join());
+        super::kill_in_use(Process::spawn(use_for_ever, (self.handles.clone(), choices.word())), choices);
     }
 }
 
@@ -243,23 +235,12 @@ pub(crate) fn run(others: bool, choices: &mut Choices) {
     let blocks = World::blocks(&arena);
     let count = |kind| blocks.iter().filter(|block| block.kind == kind).count();
     assert!(!others || count(REFERENCE) >= 60 && count(RAW) >= 6, "{blocks:?}");
-    let (is_over, mut other) = (AtomicBool::new(!meanwhile), choices.split());
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Relaxed) {
-                arena.scribble_blocks(&blocks, &mut other);
-                thread::sleep(Duration::from_micros(200));
-            }
-        });
-        for _ in 0..=choices.below(6) {
-            if !meanwhile {
-                arena.scribble_blocks(&World::blocks(&arena), choices);
-            }
-            (0..choices.below(60)).for_each(|_| world.step(choices));
-            if processes && choices.one_in(2) {
-                world.kill_one(choices);
-            }
+    let scribble = |blocks: &Vec<Block>, choices: &mut _| arena.scribble_blocks(blocks, choices);
+    let blocks = || World::blocks(&arena);
+    super::scribble_and_use(meanwhile, 6, choices, blocks, scribble, |choices| {
+        (0..choices.below(60)).for_each(|_| world.step(choices));
+        if processes && choices.one_in(2) {
+            world.kill_one(choices);
         }
-        is_over.store(true, Relaxed);
     });
 }

@@ -7,11 +7,6 @@ use super::{
     world::{Gift, MOMENT, see},
 };
 use procession::{Dict, List, Manager, Process};
-use std::{
-    sync::atomic::{AtomicBool, Ordering::Relaxed},
-    thread,
-    time::Duration,
-};
 
 type Text = String;
 
@@ -218,10 +213,7 @@ impl World {
 
     /// A process that has all of it, uses it and is killed.
     fn kill_one(&self, choices: &mut Choices) {
-        let Ok(child) = Process::spawn(use_for_ever, (self.maps.clone(), choices.word())) else { return };
-        thread::sleep(Duration::from_micros(choices.one_of(&[0, 500, 5000, 20_000])));
-        see(child.kill());
-        super::check_end(child.join());
+        super::kill_in_use(Process::spawn(use_for_ever, (self.maps.clone(), choices.word())), choices);
     }
 }
 
@@ -241,23 +233,12 @@ pub(crate) fn run(others: bool, choices: &mut Choices) {
     let blocks = World::blocks(&arena);
     let count = |kind| blocks.iter().filter(|block| block.kind == kind).count();
     assert!(!others || count(DICT) >= 6 && count(LIST) >= 6 && count(RAW) >= 6, "{blocks:?}");
-    let (is_over, mut other) = (AtomicBool::new(!meanwhile), choices.split());
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Relaxed) {
-                arena.scribble_blocks(&blocks, &mut other);
-                thread::sleep(Duration::from_micros(200));
-            }
-        });
-        for _ in 0..=choices.below(12) {
-            if !meanwhile {
-                arena.scribble_blocks(&World::blocks(&arena), choices);
-            }
-            (0..choices.below(60)).for_each(|_| world.step(choices));
-            if processes && choices.one_in(2) {
-                world.kill_one(choices);
-            }
+    let scribble = |blocks: &Vec<Block>, choices: &mut _| arena.scribble_blocks(blocks, choices);
+    let blocks = || World::blocks(&arena);
+    super::scribble_and_use(meanwhile, 12, choices, blocks, scribble, |choices| {
+        (0..choices.below(60)).for_each(|_| world.step(choices));
+        if processes && choices.one_in(2) {
+            world.kill_one(choices);
         }
-        is_over.store(true, Relaxed);
     });
 }

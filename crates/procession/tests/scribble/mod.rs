@@ -11,7 +11,7 @@ pub(crate) mod world;
 
 use arena::Arena;
 use choices::Choices;
-use procession::TaskError;
+use procession::{Process, TaskError};
 use std::{
     fmt::Debug,
     sync::atomic::{AtomicBool, Ordering::Relaxed},
@@ -69,6 +69,42 @@ fn check_end<T: Debug>(ended: Result<T, TaskError>) {
     }
 }
 
+/// Kills a process that uses everything, in the middle of something.
+fn kill_in_use(child: procession::Result<Process<()>>, choices: &mut Choices) {
+    let Ok(child) = child else { return };
+    thread::sleep(Duration::from_micros(choices.one_of(&[0, 500, 5000, 20_000])));
+    world::see(child.kill());
+    check_end(child.join());
+}
+
+/// Uses everything in up to `most` rounds, before each of which something is written over its places; or all the time `meanwhile`.
+fn scribble_and_use<P: Sync>(
+    meanwhile: bool,
+    most: usize,
+    choices: &mut Choices,
+    places: impl Fn() -> P,
+    scribble: impl Fn(&P, &mut Choices) + Sync,
+    mut use_it: impl FnMut(&mut Choices),
+) {
+    let first = places();
+    let (is_over, mut other) = (AtomicBool::new(!meanwhile), choices.split());
+    thread::scope(|scope| {
+        scope.spawn(|| {
+            while !is_over.load(Relaxed) {
+                scribble(&first, &mut other);
+                thread::sleep(Duration::from_micros(200));
+            }
+        });
+        for _ in 0..=choices.below(most) {
+            if !meanwhile {
+                scribble(&places(), choices);
+            }
+            use_it(choices);
+        }
+        is_over.store(true, Relaxed);
+    });
+}
+
 /// What a case with streams does besides.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Plan {
@@ -101,24 +137,13 @@ fn run_streams(plan: Plan, choices: &mut Choices) {
     if plan.waiters {
         world.wait_for_ever();
     }
-    let (is_over, mut other) = (AtomicBool::new(!plan.meanwhile), choices.split());
-    thread::scope(|scope| {
-        scope.spawn(|| {
-            while !is_over.load(Relaxed) {
-                arena.scribble(&places, plan.locks, &mut other);
-                thread::sleep(Duration::from_micros(200));
-            }
-        });
-        for _ in 0..=choices.below(3) {
-            if !plan.meanwhile {
-                arena.scribble(&arena.places(), plan.locks, choices);
-            }
-            (0..choices.below(40)).for_each(|_| world.step(choices));
-            if plan.processes && choices.one_in(2) {
-                world.kill_one(choices);
-            }
+    let scribble = |places: &_, choices: &mut _| arena.scribble(places, plan.locks, choices);
+    let places = || arena.places();
+    scribble_and_use(plan.meanwhile, 3, choices, places, scribble, |choices| {
+        (0..choices.below(40)).for_each(|_| world.step(choices));
+        if plan.processes && choices.one_in(2) {
+            world.kill_one(choices);
         }
-        is_over.store(true, Relaxed);
     });
     if !plan.locks && choices.one_in(2) {
         world.close();

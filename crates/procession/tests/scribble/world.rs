@@ -238,10 +238,7 @@ impl World {
     /// A process that has all handles, uses them and is killed.
     pub(crate) fn kill_one(&mut self, choices: &mut Choices) {
         self.children += 1;
-        let Ok(child) = Process::spawn(use_for_ever, (self.handles.clone(), choices.word())) else { return };
-        thread::sleep(Duration::from_micros(choices.one_of(&[0, 500, 5000, 20_000])));
-        see(child.kill());
-        super::check_end(child.join());
+        super::kill_in_use(Process::spawn(use_for_ever, (self.handles.clone(), choices.word())), choices);
     }
 
     /// Calls that may wait for ever, in threads that nobody waits for.

@@ -4,8 +4,8 @@
 use super::MOMENT;
 use crate::tally::Tally;
 use procession::{
-    Array, Barrier, BoundedSemaphore, Condition, Event, Mutex, ReentrantMutex, Result, RwLock, Semaphore,
-    Value,
+    Array, Barrier, BoundedSemaphore, Condition, Event, Mutex, MutexGuard, ReentrantMutex, Result, RwLock,
+    Semaphore, Value,
 };
 use procession_testing::Rng;
 use serde::{Deserialize, Serialize};
@@ -70,12 +70,15 @@ impl Locks {
         }
     }
 
-    fn lock(&self, rng: &mut Rng, tally: &mut Tally) {
-        let mend = |pair: &mut procession::MutexGuard<'_, [u64; 2]>| {
+    fn locked_pair(&self, tally: &mut Tally) -> Option<MutexGuard<'_, [u64; 2]>> {
+        tally.mended(self.pair.lock(), |pair| {
             pair[1] = pair[0];
             self.pair.clear_poison();
-        };
-        let Some(mut pair) = tally.mended(self.pair.lock(), mend) else { return };
+        })
+    }
+
+    fn lock(&self, rng: &mut Rng, tally: &mut Tally) {
+        let Some(mut pair) = self.locked_pair(tally) else { return };
         assert_eq!(pair[0], pair[1]);
         pair[0] += 1;
         if rng.below(4) == 0 {
@@ -87,12 +90,7 @@ impl Locks {
     }
 
     fn wait_for_a_change(&self, tally: &mut Tally) {
-        let Some(pair) = tally.mended(self.pair.lock(), |pair| {
-            pair[1] = pair[0];
-            self.pair.clear_poison();
-        }) else {
-            return;
-        };
+        let Some(pair) = self.locked_pair(tally) else { return };
         let seen = *pair;
         match self.changed.wait_for_timeout(pair, MOMENT, |pair| *pair != seen) {
             Ok((pair, has_changed)) => assert_eq!(has_changed, *pair != seen),
