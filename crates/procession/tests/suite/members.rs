@@ -36,9 +36,12 @@ pub(crate) fn members_start_processes() {
         || {
             let mut process = Process::builder()
                 .stdout(Stdio::piped())
-                .spawn(|| print!("{}", std::os::unix::process::parent_id()), ());
+                .spawn(|| print!("{}", std::os::unix::process::parent_id()), ())
+                .unwrap();
             let mut text = String::new();
-            process.as_mut().unwrap().take_stdout().unwrap().read_to_string(&mut text).unwrap();
+            process.take_stdout().unwrap().read_to_string(&mut text).unwrap();
+            // Or it might still be ending when this process's starter looks what is left.
+            process.join().unwrap();
             text
         },
         (),
