@@ -62,22 +62,15 @@ pub(crate) enum Goal {
 }
 
 impl Goal {
-    /// What is said of one that isn't met.
-    pub(crate) const MISSED: &str = "NOT MET";
-
-    pub(crate) fn is_one(self) -> bool {
-        !matches!(self, Goal::None)
-    }
-
-    pub(crate) fn verdict(self, ours: f64, ratio: f64) -> &'static str {
-        let met = match self {
-            Goal::None => return "",
-            Goal::AtMost(limit) => ours <= limit,
-            Goal::AtLeast(limit) => ours >= limit,
-            Goal::RatioAtMost(limit) => ratio <= limit,
-            Goal::RatioAtLeast(limit) => ratio >= limit,
-        };
-        if met { "met" } else { Goal::MISSED }
+    /// Whether it's met, if there is one.
+    pub(crate) fn is_met(self, ours: f64, ratio: f64) -> Option<bool> {
+        match self {
+            Goal::None => None,
+            Goal::AtMost(limit) => Some(ours <= limit),
+            Goal::AtLeast(limit) => Some(ours >= limit),
+            Goal::RatioAtMost(limit) => Some(ratio <= limit),
+            Goal::RatioAtLeast(limit) => Some(ratio >= limit),
+        }
     }
 }
 

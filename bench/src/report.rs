@@ -29,8 +29,12 @@ impl Row {
         self.ours / self.peers
     }
 
+    fn is_met(&self) -> Option<bool> {
+        self.goal.is_met(self.ours, self.ratio())
+    }
+
     fn verdict(&self) -> &'static str {
-        self.goal.verdict(self.ours, self.ratio())
+        self.is_met().map_or("", |is_met| if is_met { "met" } else { "NOT MET" })
     }
 }
 
@@ -77,12 +81,9 @@ pub(crate) fn print() {
             "| {title} | {what} | {ours:.3} | {peer} | {peers:.3} | {ratio:.2} x | {goal} | {verdict} |"
         );
     }
-    let missed: Vec<&Row> = rows.iter().filter(|row| row.verdict() == Goal::MISSED).collect();
-    println!(
-        "\nGoals that aren't met: {} of {}.",
-        missed.len(),
-        rows.iter().filter(|row| row.goal.is_one()).count()
-    );
+    let missed: Vec<&Row> = rows.iter().filter(|row| row.is_met() == Some(false)).collect();
+    let goals = rows.iter().filter(|row| row.is_met().is_some()).count();
+    println!("\nGoals that aren't met: {} of {goals}.", missed.len());
     for Row { title, what, ours, peer, goal, .. } in missed {
         println!("- {title}: {what}, beside {peer}: {ours:.3}, wanted {goal}");
     }

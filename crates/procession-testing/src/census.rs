@@ -123,6 +123,11 @@ pub fn is_helper(process: u32) -> bool {
     ["procession-fork", "procession-next"].contains(&name_of(process).as_str())
 }
 
+/// Whether the process has ended, and nobody has asked how.
+pub fn is_zombie(process: u32) -> bool {
+    fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| stat.contains(") Z "))
+}
+
 fn name_of(process: u32) -> String {
     fs::read_to_string(format!("/proc/{process}/comm")).unwrap_or_default().trim().to_string()
 }

@@ -8,7 +8,9 @@ mod rng;
 mod values;
 mod watchdog;
 
-pub use census::{Census, children, children_of, forkserver, is_helper, kill, processes_with, resume, stop};
+pub use census::{
+    Census, children, children_of, forkserver, is_helper, is_zombie, kill, processes_with, resume, stop,
+};
 pub use gate::Gate;
 pub use ledger::{Entry, Ledger, Pen};
 pub use rng::Rng;

@@ -1,7 +1,7 @@
 //! Starts and deaths: of forkservers, of starters and of what they start, by the hundred; and of a server that hangs.
 
 use procession::{Process, TaskError};
-use procession_testing::{Census, Rng, children, forkserver, kill, stop, tests};
+use procession_testing::{Census, Rng, children, forkserver, is_zombie, kill, stop, tests};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use std::{
     fs::{self, File},
@@ -243,8 +243,7 @@ impl Drop for FewDescriptors {
 
 /// Children that have ended and were not reaped.
 fn zombies() -> usize {
-    let stat = |child| fs::read_to_string(format!("/proc/{child}/stat")).unwrap_or_default();
-    children().into_iter().filter(|child| stat(*child).contains(") Z ")).count()
+    children().into_iter().filter(|child| is_zombie(*child)).count()
 }
 
 fn starts_without_descriptors_leave_no_zombies() {

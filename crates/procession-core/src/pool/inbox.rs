@@ -1,6 +1,6 @@
 //! The words that a pool's owner waits on.
 
-use super::record::PoolRecord;
+use super::{record::PoolRecord, users::Users};
 use crate::{
     arena::{Arena, Stable},
     atomic::Ordering::{Relaxed, SeqCst},
@@ -8,7 +8,6 @@ use crate::{
     family,
     sys::clock::Deadline,
 };
-use std::sync::atomic::AtomicU64;
 
 /// Where all workers of a pool ring for their owner.
 ///
@@ -21,12 +20,9 @@ pub struct Inbox {
     arena: &'static Arena,
     pub(super) offset: u64,
     record: &'static PoolRecord,
-    /// How many threads are in `wait_for_result`, and `FREE` once the record's block has been given back. In private memory, since the
-    /// shared count may be another pool's by then.
-    attending: AtomicU64,
+    /// The threads that are in `wait_for_result`.
+    attending: Users,
 }
-
-const FREE: u64 = 1 << 63;
 
 /// While this is there, a thread looks after the pool's workers, and they know.
 struct Attending<'a>(&'a Inbox);
@@ -34,8 +30,7 @@ struct Attending<'a>(&'a Inbox);
 impl Attending<'_> {
     /// `None` if the record is another pool's, or nobody's.
     fn begin(inbox: &Inbox) -> Option<Attending<'_>> {
-        if inbox.attending.fetch_add(1, SeqCst) & FREE != 0 {
-            inbox.attending.fetch_sub(1, SeqCst);
+        if !inbox.attending.enter() {
             return None;
         }
         inbox.record.attended.fetch_add(1, SeqCst);
@@ -46,7 +41,7 @@ impl Attending<'_> {
 impl Drop for Attending<'_> {
     fn drop(&mut self) {
         self.0.record.attended.fetch_sub(1, SeqCst);
-        self.0.attending.fetch_sub(1, SeqCst);
+        self.0.attending.leave();
     }
 }
 
@@ -61,7 +56,7 @@ impl Inbox {
         let block = arena.alloc_stable(Stable::Pool)?;
         let record: &PoolRecord = arena.record(block)?;
         record.attended.store(0, Relaxed);
-        Ok(Inbox { arena, offset: block.offset(), record, attending: AtomicU64::new(0) })
+        Ok(Inbox { arena, offset: block.offset(), record, attending: Users::new() })
     }
 
     /// Waits until `ready` gives something: it's called after every result, and after every death. It must look after the
@@ -97,7 +92,7 @@ impl Inbox {
     /// class makes that harmless.
     pub fn free(&self) {
         // Where somebody still looks for results, the drop does it.
-        if self.attending.compare_exchange(0, FREE, SeqCst, SeqCst).is_ok()
+        if self.attending.close()
             && let Ok(family) = family::current()
             && let Ok(block) = family.arena.block(self.offset)
         {

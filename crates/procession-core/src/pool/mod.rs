@@ -8,6 +8,7 @@ mod inbox;
 mod link;
 mod record;
 mod report;
+mod users;
 mod wire;
 mod worker;
 

@@ -3,6 +3,7 @@
 use super::{
     claim::Claim,
     record::{LinkRecord, PoolRecord},
+    users::Users,
     wire::{
         BATCH, BATCH_HEADER, BEGINNINGS, CLAIM_AT, FUNCTION_AT, INLINE, LENT_RESULT, Lent, SPAN, SPANS,
         next_task,
@@ -29,11 +30,8 @@ static ATTACHED: OnceLock<(&LinkRecord, &PoolRecord)> = OnceLock::new();
 /// How many tasks this process has run as a worker. In private memory: no protocol's.
 static TASK: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
 
-/// How many waits this process has begun and not ended, and `FREE` once it has left its link. In private memory, since the shared count may
-/// be another worker's by then.
-static WAITING: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-
-const FREE: u64 = 1 << 63;
+/// The waits that this process has begun and not ended.
+static WAITING: Users = Users::new();
 
 /// How many tasks this process has run to their end as a pool's worker.
 pub fn task_number() -> u64 {
@@ -49,8 +47,7 @@ impl Waiting {
     /// Says so; `None` if this process is no pool's worker.
     pub fn begin() -> Option<Waiting> {
         let (link, pool) = ATTACHED.get()?;
-        if WAITING.fetch_add(1, AcqRel) & FREE != 0 {
-            WAITING.fetch_sub(1, AcqRel);
+        if !WAITING.enter() {
             return None;
         }
         if link.report.waiting.fetch_add(1, AcqRel) == 0 {
@@ -63,7 +60,7 @@ impl Waiting {
 impl Drop for Waiting {
     fn drop(&mut self) {
         self.0.report.waiting.fetch_sub(1, AcqRel);
-        WAITING.fetch_sub(1, AcqRel);
+        WAITING.leave();
     }
 }
 
@@ -270,9 +267,8 @@ impl Worker {
 impl Drop for Worker {
     fn drop(&mut self) {
         // Where a thread still waits for a task, the sweep after this process's end does the rest.
-        let still_waits =
-            WAITING.compare_exchange(0, FREE, AcqRel, Relaxed).is_err_and(|now| now & FREE == 0);
-        if family::current().is_err() || still_waits {
+        let may_leave = WAITING.close() || WAITING.is_closed();
+        if family::current().is_err() || !may_leave {
             return;
         }
         // The last to go frees it; the rings' bytes, if they were left to this process, go at its end.

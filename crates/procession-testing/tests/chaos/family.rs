@@ -185,12 +185,14 @@ fn use_pool(pool: &Pool, handle: &PoolHandle, world: &World, rng: &mut Rng, tall
                 results[rng.below(results.len())].cancel();
             }
             for result in results {
-                count(result.get(), tally);
+                tally.add(result.get());
+                tally.tasks += 1;
             }
         }
         2 => {
             let limit = Duration::from_millis(1 + rng.below(30) as u64);
-            count(pool.options().timeout(limit).attempts(attempts).apply(work, arguments(rng)), tally);
+            tally.add(pool.options().timeout(limit).attempts(attempts).apply(work, arguments(rng)));
+            tally.tasks += 1;
         }
         3 => {
             let items: Vec<_> = (0..rng.below(20)).map(|_| arguments(rng)).collect();
@@ -198,7 +200,8 @@ fn use_pool(pool: &Pool, handle: &PoolHandle, world: &World, rng: &mut Rng, tall
             let outcome = pool.options().attempts(attempts).chunk(1 + rng.below(8)).starmap(work, items);
             if let Some(done) = tally.forgive(outcome) {
                 assert_eq!(done.len(), size);
-                done.into_iter().for_each(|done| count::<procession::Error>(Ok(done), tally));
+                tally.tasks += size as u64;
+                done.into_iter().for_each(|done| *tally += done);
             }
         }
         4 => {
@@ -218,13 +221,6 @@ fn use_pool(pool: &Pool, handle: &PoolHandle, world: &World, rng: &mut Rng, tall
             *tally += work(world, handle, seed, depth);
         }
     }
-}
-
-fn count<E: crate::mishap::Failure>(outcome: Result<Tally, E>, tally: &mut Tally) {
-    if let Some(done) = tally.forgive(outcome) {
-        *tally += done;
-    }
-    tally.tasks += 1;
 }
 
 /// Takes all the shared memory there is, keeps it for a moment, and gives it back, again and again.

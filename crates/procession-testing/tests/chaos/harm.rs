@@ -1,12 +1,7 @@
 //! What is done to a family from outside: its processes are killed, stopped and continued, at random.
 
-use procession_testing::{Rng, children_of, is_helper, kill, resume, stop};
-use std::{fs, thread, time::Duration};
-
-/// Whether it has ended, and nobody has asked how.
-fn is_zombie(process: u32) -> bool {
-    fs::read_to_string(format!("/proc/{process}/stat")).is_ok_and(|stat| stat.contains(") Z "))
-}
+use procession_testing::{Rng, children_of, is_helper, is_zombie, kill, resume, stop};
+use std::{thread, time::Duration};
 
 /// How much was done.
 #[derive(Clone, Copy, Debug, Default)]

@@ -74,6 +74,14 @@ impl Tally {
         }
     }
 
+    /// Adds what was done; or counts what kept it from being done.
+    #[track_caller]
+    pub(crate) fn add<E: Failure>(&mut self, done: Result<Tally, E>) {
+        if let Some(done) = self.forgive(done) {
+            *self += done;
+        }
+    }
+
     /// The guard, made good if who had it before died.
     #[track_caller]
     pub(crate) fn mended<G>(&mut self, locked: LockResult<G>, mend: impl FnOnce(&mut G)) -> Option<G> {

@@ -3,7 +3,7 @@
 //! It knows where things lie: what it finds is compared with what there must be, so that it doesn't go on to scribble over something
 //! else when that has changed.
 
-use super::choices::Choices;
+use super::{choices::Choices, wrong};
 use std::{
     fs::{File, OpenOptions},
     os::unix::fs::FileExt,
@@ -254,25 +254,14 @@ impl Arena {
     fn scribble_word(&self, at: u64, others: &[u64], choices: &mut Choices) {
         let (word, random) = (self.read(at), choices.word());
         let wrong = match choices.below(12) {
-            0 | 1 => word ^ 1 << (random % 64),
-            2 => 0,
-            3 => u64::MAX,
-            4 => random % 70,
-            5 => random % 5000,
-            6 => random,
-            7 => word.wrapping_add((random % 17).wrapping_sub(8)),
+            which @ 0..8 => wrong::anywhere(which, word, random),
             8 => self.living(choices),
             // With what else there is in lock words and in those of leases.
             9 => self.living(choices) | random & !0x3fff_ffff,
             _ if others.is_empty() => 1,
             _ => self.read(choices.one_of(others)),
         };
-        let wrong = match choices.below(4) {
-            0 => word & !0xffff_ffff | wrong & 0xffff_ffff,
-            1 => word & 0xffff_ffff | wrong << 32,
-            _ => wrong,
-        };
-        self.write(at, wrong);
+        self.write(at, wrong::whole_or_half(word, wrong, choices));
     }
 
     fn scribble_ring(&self, (data, capacity): (u64, u64), choices: &mut Choices) {

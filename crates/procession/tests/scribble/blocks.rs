@@ -3,6 +3,7 @@
 use super::{
     arena::{Arena, CHUNK, HEADER, HINTS, SLOTS},
     choices::Choices,
+    wrong,
 };
 use std::ops::Range;
 
@@ -159,13 +160,7 @@ impl Arena {
     pub(crate) fn wrong(&self, at: u64, blocks: &[Block], choices: &mut Choices) -> u64 {
         let (word, random, other) = (self.read(at), choices.word(), choices.one_of(blocks));
         let wrong = match choices.below(14) {
-            0 | 1 => word ^ 1 << (random % 64),
-            2 => 0,
-            3 => u64::MAX,
-            4 => random % 70,
-            5 => random % 5000,
-            6 => random,
-            7 => word.wrapping_add((random % 17).wrapping_sub(8)),
+            which @ 0..8 => wrong::anywhere(which, word, random),
             8 => other.offset + random % 3 * 8,
             // As names of pages and leaves have it.
             9 => word & !((1 << 34) - 1) | (other.offset / 64),
@@ -173,11 +168,7 @@ impl Arena {
             11 => 1 << (random % 64),
             _ => self.read(other.offset + random % 12 * 8),
         };
-        match choices.below(4) {
-            0 => word & !0xffff_ffff | wrong & 0xffff_ffff,
-            1 => word & 0xffff_ffff | wrong << 32,
-            _ => wrong,
-        }
+        wrong::whole_or_half(word, wrong, choices)
     }
 
     /// Whether a lock with this in it is one that somebody has who lives: it would be waited for.

@@ -8,6 +8,7 @@ mod maps;
 mod records;
 mod table;
 pub(crate) mod world;
+mod wrong;
 
 use arena::Arena;
 use choices::Choices;

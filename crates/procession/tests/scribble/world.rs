@@ -272,11 +272,7 @@ impl World {
 }
 
 fn use_for_ever(handles: Handles, seed: u64) {
-    let mut state = seed | 1;
-    let mut choices = Choices::new(move || {
-        state = state.wrapping_mul(6364136223846793005).wrapping_add(1442695040888963407);
-        state >> 20
-    });
+    let mut choices = Choices::of(seed);
     loop {
         see(handles.numbers.0.try_send(&1));
         see(handles.numbers.1.try_recv());

@@ -13,11 +13,7 @@ pub(crate) fn deed(world: &World, pool: &PoolHandle, rng: &mut Rng, depth: u32, 
     let arguments = |rng: &mut Rng| (world.clone(), pool.clone(), rng.seed(), depth);
     match rng.below(6) {
         0 => own_pool(world, pool, rng, depth, tally),
-        1 => {
-            if let Some(done) = tally.forgive(pool.apply(work, arguments(rng))) {
-                *tally += done;
-            }
-        }
+        1 => tally.add(pool.apply(work, arguments(rng))),
         2 => {
             let squares = pool.map(|n: u64| n * n, 0..8);
             if let Some(squares) = tally.forgive(squares) {
@@ -27,10 +23,8 @@ pub(crate) fn deed(world: &World, pool: &PoolHandle, rng: &mut Rng, depth: u32, 
         3 => {
             let method = if rng.below(4) == 0 { StartMethod::Spawn } else { StartMethod::ForkServer };
             let process = Process::builder().start_method(method).spawn(work, arguments(rng));
-            if let Some(process) = tally.forgive(process)
-                && let Some(done) = tally.forgive(process.join())
-            {
-                *tally += done;
+            if let Some(process) = tally.forgive(process) {
+                tally.add(process.join());
             }
         }
         4 => stream(rng, tally),
@@ -50,9 +44,7 @@ fn own_pool(world: &World, handle: &PoolHandle, rng: &mut Rng, depth: u32, tally
             assert!(three.len() == 3 && three.iter().all(|n| *n == three[0]));
         }
     }
-    if let Some(done) = tally.forgive(own.apply(work, (world.clone(), handle.clone(), rng.seed(), depth))) {
-        *tally += done;
-    }
+    tally.add(own.apply(work, (world.clone(), handle.clone(), rng.seed(), depth)));
     if rng.below(2) == 0 {
         own.close();
         tally.forgive(own.join());
